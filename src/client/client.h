@@ -1,0 +1,112 @@
+#pragma once
+// An SQS client for any endpoint: transport, signing, retries, credentials. JSON protocol.
+// Thread-safe; calls block the calling thread.
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/sigv4.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "sqs/api.h"
+
+namespace ferry::client {
+
+/// Where credentials come from; see credentials.h for the chain. Thread-safe.
+class CredentialSource {
+ public:
+  virtual ~CredentialSource() = default;
+  /// Nothing: the source has none (requests go unsigned). Blocks when it has to fetch or refresh.
+  virtual Result<std::optional<access::Credentials>> get() = 0;
+};
+
+/// Why a call failed.
+struct CallError {
+  enum class Kind {
+    Service,       ///< the service answered with an error: code, http_status
+    NotReachable,  ///< no connection, no name, TLS refused: nothing was sent
+    Unknown,       ///< sent, but no whole answer came: it may have happened
+    BadAnswer,     ///< an answer that is no answer to this call (an MD5 that does not match, no JSON)
+    Credentials,   ///< they could not be had
+    Cancelled,
+  };
+  Kind kind;
+  std::string code;  ///< Service: the Query code, e.g. "AWS.SimpleQueueService.NonExistentQueue"
+  int http_status = 0;
+  std::string message;  ///< for people
+};
+template <class T>
+using CallResult = Result<T, CallError>;
+
+struct ClientOptions {
+  std::string endpoint_url = "http://127.0.0.1:9324";
+  std::string region = "us-east-1";
+  int attempts_max = 3;  ///< of one call, the first included; with backoff and full jitter
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds read_timeout{60'000};  ///< beyond WaitTimeSeconds for a long poll
+};
+
+/// Bytes to and from one HTTP endpoint; a seam for tests. Thread-safe, blocking.
+class Transport {
+ public:
+  struct Request {
+    std::string method;
+    std::string url;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+    std::chrono::milliseconds timeout{0};
+  };
+  struct Response {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+    std::string body;
+  };
+  virtual ~Transport() = default;
+  /// Unavailable: nothing was sent. Timeout: sent, no whole answer. Cancelled: `cancel` became true.
+  virtual Result<Response> perform(const Request& request, const std::atomic<bool>* cancel) = 0;
+};
+/// libcurl, connections kept alive and shared between threads.
+std::unique_ptr<Transport> make_curl_transport(std::chrono::milliseconds connect_timeout);
+
+class Client {
+ public:
+  /// Everything outlives the client.
+  Client(ClientOptions options, Transport& transport, CredentialSource& credentials, const Clock& clock, Random& random, const Logger& log);
+
+  const ClientOptions& options() const { return options_; }
+
+  CallResult<sqs::CreateQueueResponse> create_queue(const sqs::CreateQueueRequest& request);
+  CallResult<sqs::GetQueueUrlResponse> get_queue_url(const sqs::GetQueueUrlRequest& request);
+  CallResult<sqs::ListQueuesResponse> list_queues(const sqs::ListQueuesRequest& request);
+  CallResult<sqs::EmptyResponse> delete_queue(const sqs::DeleteQueueRequest& request);
+  CallResult<sqs::GetQueueAttributesResponse> get_queue_attributes(const sqs::GetQueueAttributesRequest& request);
+  CallResult<sqs::EmptyResponse> set_queue_attributes(const sqs::SetQueueAttributesRequest& request);
+  CallResult<sqs::EmptyResponse> purge_queue(const sqs::PurgeQueueRequest& request);
+  /// The MD5s of the answer are checked against what was sent.
+  CallResult<sqs::SendMessageResponse> send_message(const sqs::SendMessageRequest& request);
+  CallResult<sqs::SendMessageBatchResponse> send_message_batch(const sqs::SendMessageBatchRequest& request);
+  /// MD5s are checked; a message whose MD5 does not match is BadAnswer. `cancel` ends a long poll early (Kind::Cancelled).
+  CallResult<sqs::ReceiveMessageResponse> receive_message(const sqs::ReceiveMessageRequest& request, const std::atomic<bool>* cancel = nullptr);
+  CallResult<sqs::EmptyResponse> delete_message(const sqs::DeleteMessageRequest& request);
+  CallResult<sqs::DeleteMessageBatchResponse> delete_message_batch(const sqs::DeleteMessageBatchRequest& request);
+  CallResult<sqs::EmptyResponse> change_message_visibility(const sqs::ChangeMessageVisibilityRequest& request);
+  CallResult<sqs::ChangeMessageVisibilityBatchResponse> change_message_visibility_batch(const sqs::ChangeMessageVisibilityBatchRequest& request);
+
+ private:
+  CallResult<sqs::Response> call(const sqs::Request& request, std::chrono::milliseconds extra_time, const std::atomic<bool>* cancel);
+
+  ClientOptions options_;
+  Transport& transport_;
+  CredentialSource& credentials_;
+  const Clock& clock_;
+  Random& random_;
+  const Logger& log_;
+};
+
+}  // namespace ferry::client

@@ -1,0 +1,174 @@
+#pragma once
+// The queues: every rule of SQS that needs a queue's state, decided here and nowhere else. No I/O of its own, no threads:
+// it decides under a queue's lock, applies to memory, takes log positions from the store, and the caller lets no reply out
+// before the store is durable up to Answer::seen.
+//
+// All functions are thread-safe and none waits for the disk.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/uuid.h"
+#include "sqs/api.h"
+#include "store/store.h"
+
+namespace ferry::engine {
+
+/// Accounts and regions are separate namespaces.
+struct QueueKey {
+  std::string account;
+  std::string region;
+  std::string name;
+  auto operator<=>(const QueueKey&) const = default;
+};
+
+/// Who asks; written into the records of sends and receives (audit, "who holds it").
+struct Caller {
+  std::string principal;       ///< access key id, or "anonymous"
+  std::string source_address;  ///< of the peer, without the port
+};
+
+/// A result, and the log position up to which the store must be durable before anything of it may be told.
+template <class T>
+struct Answer {
+  sqs::ApiResult<T> result;
+  store::Position seen;
+};
+
+/// One message to send; validated already by sqs/validation.h for everything that needs no queue.
+struct SendCommand {
+  std::string_view body;
+  const sqs::MessageAttributes* message_attributes = nullptr;         ///< never null
+  const sqs::MessageAttributes* message_system_attributes = nullptr;  ///< never null
+  std::optional<Seconds> delay;                                       ///< absent: the queue's DelaySeconds
+  bool has_deduplication_id = false;                                  ///< refused on standard queues
+  std::string_view md5_of_body;                                       ///< 16 raw bytes, hashed by the caller outside every lock
+  std::string_view md5_of_message_attributes;                         ///< 16 raw bytes, or empty without attributes
+};
+struct Sent {
+  Uuid message_id;
+};
+
+struct ReceiveCommand {
+  int max_messages = 1;
+  std::optional<Seconds> visibility_timeout;  ///< absent: the queue's
+};
+/// A message that was given to a consumer. Its body is read from the store at `location` (decode_message in engine/records.h).
+struct Delivery {
+  std::uint64_t sequence = 0;
+  store::Location location;
+  std::string receipt_handle;
+  std::uint32_t receive_count = 0;  ///< this receive included
+  Timestamp first_received;
+};
+
+/// A long poll. wake() is called from any thread, under the queue's lock: it must only post to its own thread, never call back.
+/// A waiter that was woken is registered no longer; it receives again, or says abandon().
+class Waiter {
+ public:
+  virtual ~Waiter() = default;
+  virtual void wake() = 0;
+};
+
+struct EngineOptions {
+  bool enforce_deletion_wait = true;  ///< QueueDeletedRecently for 60 s
+  bool enforce_purge_wait = true;     ///< PurgeQueueInProgress for 60 s
+  std::size_t in_flight_max = 120'000;
+  std::uint64_t index_bytes_max = 0;  ///< sends are throttled beyond; 0: no bound
+};
+
+/// A queue as found by name. Holding one keeps the object alive, not the queue: it may be deleted meanwhile (QueueDoesNotExist).
+class Queue;
+using QueueRef = std::shared_ptr<Queue>;
+
+struct QueueCounts {
+  std::uint64_t visible = 0;
+  std::uint64_t not_visible = 0;
+  std::uint64_t delayed = 0;
+};
+
+class Engine final : public store::Owner {
+ public:
+  /// `store`, `clock`, `random` and `log` outlive the engine. Call store.recover(engine) before anything else.
+  Engine(store::Store& store, const Clock& clock, Random& random, const Logger& log, EngineOptions options);
+  ~Engine() override;
+
+  // Directory. Names and attribute sets are validated here through sqs/queue_attributes.h.
+  Answer<QueueKey> create_queue(const QueueKey& key, const sqs::TextMap& attributes);
+  /// The queue of that name. QueueDoesNotExist.
+  Answer<QueueRef> find(const QueueKey& key);
+  struct Listing {
+    std::vector<std::string> names;  ///< ascending
+    bool more = false;
+  };
+  /// Names with `prefix`, greater than `after`, at most `max`.
+  Answer<Listing> list(std::string_view account, std::string_view region, std::string_view prefix, std::string_view after, int max);
+  Answer<sqs::EmptyResponse> delete_queue(const QueueRef& queue);
+  Answer<sqs::EmptyResponse> purge(const QueueRef& queue);
+  Answer<sqs::TextMap> get_attributes(const QueueRef& queue, const std::vector<std::string>& names);
+  Answer<sqs::EmptyResponse> set_attributes(const QueueRef& queue, const sqs::TextMap& attributes);
+
+  // Messages. The vector results have one element for each element of the command, in order.
+  /// ServiceUnavailable for all when the store takes no more.
+  Answer<std::vector<sqs::ApiResult<Sent>>> send(const QueueRef& queue, const Caller& caller, const std::vector<SendCommand>& messages);
+  /// The queue's own values, for requests that leave them out.
+  Seconds default_wait_time(const QueueRef& queue);
+  /// With `waiter` and nothing to give, the waiter is registered under the same lock: no arrival can fall between.
+  Answer<std::vector<Delivery>> receive(const QueueRef& queue, const Caller& caller, const ReceiveCommand& command,
+                                        const std::shared_ptr<Waiter>& waiter);
+  /// The waiter is gone (timeout, closed connection). If it was woken already, another one is woken in its place.
+  void abandon(const QueueRef& queue, const std::shared_ptr<Waiter>& waiter);
+  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> delete_messages(const QueueRef& queue, const std::vector<std::string>& receipt_handles);
+  struct VisibilityChange {
+    std::string receipt_handle;
+    Seconds visibility_timeout;
+  };
+  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> change_visibility(const QueueRef& queue, const std::vector<VisibilityChange>& changes);
+  /// The body of this message was found damaged: it is reported, never served again, never deleted.
+  void quarantine(const QueueRef& queue, std::uint64_t sequence, const store::Location& location);
+
+  // Time.
+  /// Makes visible what is due, wakes waiters, expires and frees in slices of at most 1,000 messages per lock hold.
+  /// Returns when it wants to be called again at the latest (engine time); nothing: only when `ring` says so.
+  std::optional<Timestamp> tick();
+  /// `ring` is called, from any thread and under locks, when tick() must run earlier than it asked for. Set once, before use.
+  void set_tick_bell(std::function<void()> ring);
+  /// Engine time: never goes back, not even over a restart.
+  Timestamp now();
+
+  struct Totals {
+    std::uint64_t queues = 0;
+    std::uint64_t messages = 0;
+    std::uint64_t quarantined = 0;
+    std::uint64_t index_bytes = 0;
+  };
+  Totals totals();
+  QueueCounts counts(const QueueRef& queue);
+
+  /// Called for every on_durable()/on_failed() of the store, on its thread. Set once, before use.
+  void set_commit_listener(std::function<void(store::Position)> durable, std::function<void(const Error&)> failed);
+
+  // store::Owner
+  Result<void> restore_piece(std::span<const std::byte> piece) override;
+  Result<void> replay(store::Position position, const store::Location& location, std::span<const std::byte> payload) override;
+  Result<void> recovered() override;
+  void on_durable(store::Position position) override;
+  void on_failed(const Error& error) override;
+  Result<store::Position> write_checkpoint(store::CheckpointSink& sink) override;
+  void relocate(const store::Location& from, std::span<const std::byte> payload) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ferry::engine

@@ -1,0 +1,196 @@
+#pragma once
+// One struct for the request and one for the response of every action, as plain data: what the codecs produce and consume,
+// on both sides of the wire. Members have the names of the API in snake_case. std::optional: the member may be absent.
+// A std::optional<std::int64_t> holds any integer that was sent; ranges are checked by validation.h, not by the codecs.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "sqs/error.h"
+
+namespace ferry::sqs {
+
+using OptionalText = std::optional<std::string>;
+using OptionalInteger = std::optional<std::int64_t>;
+/// Names and values in the order in which they came; unique names are validation's business.
+using TextMap = std::vector<std::pair<std::string, std::string>>;
+
+struct MessageAttributeValue {
+  std::string data_type;
+  OptionalText string_value;
+  OptionalText binary_value;     ///< the bytes, not their base64
+  bool has_list_values = false;  ///< StringListValues or BinaryListValues were sent (never supported)
+  bool operator==(const MessageAttributeValue&) const = default;
+};
+using MessageAttributes = std::vector<std::pair<std::string, MessageAttributeValue>>;
+
+struct CreateQueueRequest {
+  OptionalText queue_name;
+  TextMap attributes;
+  TextMap tags;
+};
+struct CreateQueueResponse {
+  std::string queue_url;
+};
+
+struct GetQueueUrlRequest {
+  OptionalText queue_name;
+  OptionalText queue_owner_aws_account_id;
+};
+struct GetQueueUrlResponse {
+  std::string queue_url;
+};
+
+struct ListQueuesRequest {
+  OptionalText queue_name_prefix;
+  OptionalInteger max_results;
+  OptionalText next_token;
+};
+struct ListQueuesResponse {
+  std::vector<std::string> queue_urls;
+  OptionalText next_token;
+};
+
+struct DeleteQueueRequest {
+  OptionalText queue_url;
+};
+
+struct GetQueueAttributesRequest {
+  OptionalText queue_url;
+  std::vector<std::string> attribute_names;
+};
+struct GetQueueAttributesResponse {
+  TextMap attributes;
+};
+
+struct SetQueueAttributesRequest {
+  OptionalText queue_url;
+  TextMap attributes;
+};
+
+struct PurgeQueueRequest {
+  OptionalText queue_url;
+};
+
+/// SendMessage, and one entry of SendMessageBatch (which alone has an id).
+struct SendMessageEntry {
+  OptionalText id;
+  OptionalText message_body;
+  OptionalInteger delay_seconds;
+  MessageAttributes message_attributes;
+  MessageAttributes message_system_attributes;
+  OptionalText message_deduplication_id;
+  OptionalText message_group_id;
+};
+struct SendMessageRequest {
+  OptionalText queue_url;
+  SendMessageEntry entry;
+};
+struct SendMessageResponse {
+  std::string message_id;
+  std::string md5_of_message_body;
+  OptionalText md5_of_message_attributes;
+  OptionalText md5_of_message_system_attributes;
+  OptionalText sequence_number;
+};
+
+struct SendMessageBatchRequest {
+  OptionalText queue_url;
+  std::optional<std::vector<SendMessageEntry>> entries;
+};
+struct BatchResultErrorEntry {
+  std::string id;
+  bool sender_fault = true;
+  std::string code;  ///< the Query code without the prefix "AWS.SimpleQueueService."
+  OptionalText message;
+};
+struct SendMessageBatchResultEntry {
+  std::string id;
+  SendMessageResponse sent;
+};
+struct SendMessageBatchResponse {
+  std::vector<SendMessageBatchResultEntry> successful;
+  std::vector<BatchResultErrorEntry> failed;
+};
+
+struct ReceiveMessageRequest {
+  OptionalText queue_url;
+  std::vector<std::string> attribute_names;                 ///< the older name of the next
+  std::vector<std::string> message_system_attribute_names;  ///< both are honoured as a union
+  std::vector<std::string> message_attribute_names;
+  OptionalInteger max_number_of_messages;
+  OptionalInteger visibility_timeout;
+  OptionalInteger wait_time_seconds;
+  OptionalText receive_request_attempt_id;
+};
+struct Message {
+  std::string message_id;
+  std::string receipt_handle;
+  std::string md5_of_body;
+  std::string body;
+  TextMap attributes;  ///< system attributes that were asked for
+  MessageAttributes message_attributes;
+  OptionalText md5_of_message_attributes;
+};
+struct ReceiveMessageResponse {
+  std::vector<Message> messages;
+};
+
+struct DeleteMessageRequest {
+  OptionalText queue_url;
+  OptionalText receipt_handle;
+};
+struct DeleteMessageBatchRequestEntry {
+  OptionalText id;
+  OptionalText receipt_handle;
+};
+struct DeleteMessageBatchRequest {
+  OptionalText queue_url;
+  std::optional<std::vector<DeleteMessageBatchRequestEntry>> entries;
+};
+struct DeleteMessageBatchResponse {
+  std::vector<std::string> successful;  ///< ids
+  std::vector<BatchResultErrorEntry> failed;
+};
+
+struct ChangeMessageVisibilityRequest {
+  OptionalText queue_url;
+  OptionalText receipt_handle;
+  OptionalInteger visibility_timeout;
+};
+struct ChangeMessageVisibilityBatchRequestEntry {
+  OptionalText id;
+  OptionalText receipt_handle;
+  OptionalInteger visibility_timeout;
+};
+struct ChangeMessageVisibilityBatchRequest {
+  OptionalText queue_url;
+  std::optional<std::vector<ChangeMessageVisibilityBatchRequestEntry>> entries;
+};
+struct ChangeMessageVisibilityBatchResponse {
+  std::vector<std::string> successful;  ///< ids
+  std::vector<BatchResultErrorEntry> failed;
+};
+
+/// An action that Amazon SQS has and this server does not have yet: answered with UnsupportedOperation.
+struct UnsupportedRequest {
+  std::string action;
+};
+
+/// The answer of an action that has no output.
+struct EmptyResponse {};
+
+using Request = std::variant<CreateQueueRequest, GetQueueUrlRequest, ListQueuesRequest, DeleteQueueRequest, GetQueueAttributesRequest,
+                             SetQueueAttributesRequest, PurgeQueueRequest, SendMessageRequest, SendMessageBatchRequest,
+                             ReceiveMessageRequest, DeleteMessageRequest, DeleteMessageBatchRequest, ChangeMessageVisibilityRequest,
+                             ChangeMessageVisibilityBatchRequest, UnsupportedRequest>;
+
+using Response = std::variant<EmptyResponse, CreateQueueResponse, GetQueueUrlResponse, ListQueuesResponse, GetQueueAttributesResponse,
+                              SendMessageResponse, SendMessageBatchResponse, ReceiveMessageResponse, DeleteMessageBatchResponse,
+                              ChangeMessageVisibilityBatchResponse>;
+
+}  // namespace ferry::sqs
