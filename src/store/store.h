@@ -137,7 +137,8 @@ class Store {
   virtual std::optional<Payload> read_now(const Location& location) = 0;
   using ReadCallback = std::function<void(std::vector<Result<Payload>>)>;
   /// Reads payloads, in the order asked for; the callback runs once, on a thread of the store or on the caller's.
-  /// Corrupt: the bytes are not what was written. Io: the disk failed.
+  /// Corrupt: the bytes are not what was written. Io: the disk failed. NotFound: released, and its space is used for something else.
+  /// Unavailable: the store was closed before the bytes were read.
   virtual void read(std::vector<Location> locations, ReadCallback done) = 0;
 
   /// During Owner::recovered(): this body is needed.
