@@ -6,9 +6,11 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/check.h"
+#include "base/md5_lanes.h"
 
 namespace ferry {
 namespace {
@@ -49,6 +51,13 @@ Md5Digest md5(std::string_view bytes) {
 
 void md5_each(std::span<const std::string_view> inputs, std::span<Md5Digest> digests) {
   FERRY_CHECK(inputs.size() == digests.size());
+  constexpr std::size_t kWorthwhile = 3;  // below that, one after another is as fast
+  while (inputs.size() >= kWorthwhile) {
+    const std::size_t take = std::min(inputs.size(), kMd5Lanes);
+    md5_lanes(inputs.first(take), digests.first(take));
+    inputs = inputs.subspan(take);
+    digests = digests.subspan(take);
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) digests[i] = md5(inputs[i]);
 }
 
