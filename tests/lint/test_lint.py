@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""The lint's own tests: each rule sees its violation, and leaves a clean file alone."""
+
+import pathlib
+import tempfile
+import unittest
+
+import include_direction
+import source_rules
+
+
+class IncludeDirection(unittest.TestCase):
+    def faults(self, files):
+        with tempfile.TemporaryDirectory() as folder:
+            src = pathlib.Path(folder) / "src"
+            for name, text in files.items():
+                (src / name).parent.mkdir(parents=True, exist_ok=True)
+                (src / name).write_text(text)
+            return include_direction.check_tree(src)[1]
+
+    def test_allowed_includes_are_left_alone(self):
+        self.assertEqual([], self.faults({
+            "base/result.h": "#pragma once\n",
+            "sqs/api.h": '#include "base/result.h"\n#include <string>\n',
+            "engine/queue.cpp": '#include "engine/queue.h"\n#include "sqs/api.h"\n',
+            "engine/queue.h": "",
+            "main.cpp": '#include "engine/queue.h"\n',
+        }))
+
+    def test_an_upward_include_is_seen(self):
+        faults = self.faults({"engine/queue.cpp": '#include "http/server.h"\n', "http/server.h": ""})
+        self.assertEqual(1, len(faults))
+        self.assertIn("engine must not include http", faults[0])
+        self.assertIn("src/engine/queue.cpp:1", faults[0])
+
+    def test_base_includes_nobody(self):
+        self.assertIn("base must not include sqs", self.faults({"base/a.cpp": '#include "sqs/api.h"\n', "sqs/api.h": ""})[0])
+
+    def test_the_engine_sees_the_store_but_no_implementation_of_it(self):
+        self.assertEqual([], self.faults({"engine/a.cpp": '#include "store/store.h"\n', "store/store.h": ""}))
+        faults = self.faults({"engine/a.cpp": '#include "store/journal/journal.h"\n', "store/journal/journal.h": ""})
+        self.assertIn("engine must not include store/journal", faults[0])
+
+    def test_a_foreign_library_is_seen(self):
+        self.assertIn("stays inside client", self.faults({"engine/a.cpp": "#include <curl/curl.h>\n"})[0])
+
+    def test_a_relative_include_is_seen(self):
+        self.assertIn("must be written from src/", self.faults({"sqs/a.cpp": '#include "a.h"\n', "sqs/a.h": ""})[0])
+
+    def test_a_missing_file_and_an_unknown_module_are_seen(self):
+        self.assertIn("is no file", self.faults({"sqs/a.cpp": '#include "sqs/gone.h"\n'})[0])
+        self.assertIn("belongs to no module", self.faults({"attic/a.cpp": ""})[0])
+
+    def test_the_table_has_no_cycle(self):
+        def reach(name, seen):
+            for other in include_direction.ALLOWED[name] or []:
+                self.assertNotIn(other, seen, f"{name} reaches itself")
+                reach(other, seen | {other})
+        for name in include_direction.ALLOWED:
+            reach(name, {name})
+
+
+class SourceRules(unittest.TestCase):
+    def assert_fault(self, path, text, part):
+        faults = list(source_rules.faults_of(path, text))
+        self.assertEqual(1, len(faults), faults)
+        self.assertIn(part, faults[0])
+
+    def test_a_clean_file_is_left_alone(self):
+        text = "#pragma once\n// sleep() is not called here\nint random_value(Random& random);\nauto now = clock.now();\n"
+        self.assertEqual([], list(source_rules.faults_of("src/engine/a.h", text)))
+
+    def test_time_and_chance_outside_base(self):
+        for text in ("auto t = std::chrono::system_clock::now();\n", "std::this_thread::sleep_for(1s);\n", "int r = rand();\n",
+                     "  ::sleep(1);\n", "std::random_device device;\n"):
+            self.assert_fault("src/engine/a.cpp", text, "time and chance")
+            self.assertEqual([], list(source_rules.faults_of("src/base/clock.cpp", text)))
+
+    def test_line_length_at_the_limit_and_beyond(self):
+        self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "x" * 130 + "\n")))
+        self.assert_fault("src/a.cpp", "x" * 131 + "\n", "131 columns")
+
+    def test_file_length_at_the_limit_and_beyond(self):
+        self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "x\n" * 600)))
+        self.assert_fault("src/a.cpp", "x\n" * 601, "601 lines")
+        self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "// It is one thing because of this.\n" + "x\n" * 700)))
+
+    def test_words(self):
+        self.assert_fault("docs/a.md", "TODO: later\n", "unfinished")
+        self.assert_fault("docs/a.md", "see issue 12\n", "number elsewhere")
+        self.assert_fault("docs/a.md", "cd /root/x\n", "one machine")
+
+    def test_header_guard_and_last_newline(self):
+        self.assert_fault("src/sqs/a.h", "int x;\n", "pragma once")
+        self.assert_fault("src/sqs/a.cpp", "int x;", "newline")
+
+
+if __name__ == "__main__":
+    unittest.main()
