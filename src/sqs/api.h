@@ -32,48 +32,59 @@ struct CreateQueueRequest {
   OptionalText queue_name;
   TextMap attributes;
   TextMap tags;
+  bool operator==(const CreateQueueRequest&) const = default;
 };
 struct CreateQueueResponse {
   std::string queue_url;
+  bool operator==(const CreateQueueResponse&) const = default;
 };
 
 struct GetQueueUrlRequest {
   OptionalText queue_name;
   OptionalText queue_owner_aws_account_id;
+  bool operator==(const GetQueueUrlRequest&) const = default;
 };
 struct GetQueueUrlResponse {
   std::string queue_url;
+  bool operator==(const GetQueueUrlResponse&) const = default;
 };
 
 struct ListQueuesRequest {
   OptionalText queue_name_prefix;
   OptionalInteger max_results;
   OptionalText next_token;
+  bool operator==(const ListQueuesRequest&) const = default;
 };
 struct ListQueuesResponse {
   std::vector<std::string> queue_urls;
   OptionalText next_token;
+  bool operator==(const ListQueuesResponse&) const = default;
 };
 
 struct DeleteQueueRequest {
   OptionalText queue_url;
+  bool operator==(const DeleteQueueRequest&) const = default;
 };
 
 struct GetQueueAttributesRequest {
   OptionalText queue_url;
   std::vector<std::string> attribute_names;
+  bool operator==(const GetQueueAttributesRequest&) const = default;
 };
 struct GetQueueAttributesResponse {
   TextMap attributes;
+  bool operator==(const GetQueueAttributesResponse&) const = default;
 };
 
 struct SetQueueAttributesRequest {
   OptionalText queue_url;
   TextMap attributes;
+  bool operator==(const SetQueueAttributesRequest&) const = default;
 };
 
 struct PurgeQueueRequest {
   OptionalText queue_url;
+  bool operator==(const PurgeQueueRequest&) const = default;
 };
 
 /// SendMessage, and one entry of SendMessageBatch (which alone has an id).
@@ -85,10 +96,12 @@ struct SendMessageEntry {
   MessageAttributes message_system_attributes;
   OptionalText message_deduplication_id;
   OptionalText message_group_id;
+  bool operator==(const SendMessageEntry&) const = default;
 };
 struct SendMessageRequest {
   OptionalText queue_url;
   SendMessageEntry entry;
+  bool operator==(const SendMessageRequest&) const = default;
 };
 struct SendMessageResponse {
   std::string message_id;
@@ -96,25 +109,30 @@ struct SendMessageResponse {
   OptionalText md5_of_message_attributes;
   OptionalText md5_of_message_system_attributes;
   OptionalText sequence_number;
+  bool operator==(const SendMessageResponse&) const = default;
 };
 
 struct SendMessageBatchRequest {
   OptionalText queue_url;
   std::optional<std::vector<SendMessageEntry>> entries;
+  bool operator==(const SendMessageBatchRequest&) const = default;
 };
 struct BatchResultErrorEntry {
   std::string id;
   bool sender_fault = true;
   std::string code;  ///< the Query code without the prefix "AWS.SimpleQueueService."
   OptionalText message;
+  bool operator==(const BatchResultErrorEntry&) const = default;
 };
 struct SendMessageBatchResultEntry {
   std::string id;
   SendMessageResponse sent;
+  bool operator==(const SendMessageBatchResultEntry&) const = default;
 };
 struct SendMessageBatchResponse {
   std::vector<SendMessageBatchResultEntry> successful;
   std::vector<BatchResultErrorEntry> failed;
+  bool operator==(const SendMessageBatchResponse&) const = default;
 };
 
 struct ReceiveMessageRequest {
@@ -126,6 +144,7 @@ struct ReceiveMessageRequest {
   OptionalInteger visibility_timeout;
   OptionalInteger wait_time_seconds;
   OptionalText receive_request_attempt_id;
+  bool operator==(const ReceiveMessageRequest&) const = default;
 };
 struct Message {
   std::string message_id;
@@ -135,62 +154,75 @@ struct Message {
   TextMap attributes;  ///< system attributes that were asked for
   MessageAttributes message_attributes;
   OptionalText md5_of_message_attributes;
+  bool operator==(const Message&) const = default;
 };
 struct ReceiveMessageResponse {
   std::vector<Message> messages;
+  bool operator==(const ReceiveMessageResponse&) const = default;
 };
 
 struct DeleteMessageRequest {
   OptionalText queue_url;
   OptionalText receipt_handle;
+  bool operator==(const DeleteMessageRequest&) const = default;
 };
 struct DeleteMessageBatchRequestEntry {
   OptionalText id;
   OptionalText receipt_handle;
+  bool operator==(const DeleteMessageBatchRequestEntry&) const = default;
 };
 struct DeleteMessageBatchRequest {
   OptionalText queue_url;
   std::optional<std::vector<DeleteMessageBatchRequestEntry>> entries;
+  bool operator==(const DeleteMessageBatchRequest&) const = default;
 };
 struct DeleteMessageBatchResponse {
   std::vector<std::string> successful;  ///< ids
   std::vector<BatchResultErrorEntry> failed;
+  bool operator==(const DeleteMessageBatchResponse&) const = default;
 };
 
 struct ChangeMessageVisibilityRequest {
   OptionalText queue_url;
   OptionalText receipt_handle;
   OptionalInteger visibility_timeout;
+  bool operator==(const ChangeMessageVisibilityRequest&) const = default;
 };
 struct ChangeMessageVisibilityBatchRequestEntry {
   OptionalText id;
   OptionalText receipt_handle;
   OptionalInteger visibility_timeout;
+  bool operator==(const ChangeMessageVisibilityBatchRequestEntry&) const = default;
 };
 struct ChangeMessageVisibilityBatchRequest {
   OptionalText queue_url;
   std::optional<std::vector<ChangeMessageVisibilityBatchRequestEntry>> entries;
+  bool operator==(const ChangeMessageVisibilityBatchRequest&) const = default;
 };
 struct ChangeMessageVisibilityBatchResponse {
   std::vector<std::string> successful;  ///< ids
   std::vector<BatchResultErrorEntry> failed;
+  bool operator==(const ChangeMessageVisibilityBatchResponse&) const = default;
 };
 
 /// An action that Amazon SQS has and this server does not have yet: answered with UnsupportedOperation.
 struct UnsupportedRequest {
   std::string action;
+  bool operator==(const UnsupportedRequest&) const = default;
 };
 
 /// The answer of an action that has no output.
-struct EmptyResponse {};
+struct EmptyResponse {
+  bool operator==(const EmptyResponse&) const = default;
+};
 
-using Request = std::variant<CreateQueueRequest, GetQueueUrlRequest, ListQueuesRequest, DeleteQueueRequest, GetQueueAttributesRequest,
-                             SetQueueAttributesRequest, PurgeQueueRequest, SendMessageRequest, SendMessageBatchRequest,
-                             ReceiveMessageRequest, DeleteMessageRequest, DeleteMessageBatchRequest, ChangeMessageVisibilityRequest,
-                             ChangeMessageVisibilityBatchRequest, UnsupportedRequest>;
+using Request = std::variant<CreateQueueRequest, GetQueueUrlRequest, ListQueuesRequest, DeleteQueueRequest,
+                             GetQueueAttributesRequest, SetQueueAttributesRequest, PurgeQueueRequest, SendMessageRequest,
+                             SendMessageBatchRequest, ReceiveMessageRequest, DeleteMessageRequest, DeleteMessageBatchRequest,
+                             ChangeMessageVisibilityRequest, ChangeMessageVisibilityBatchRequest, UnsupportedRequest>;
 
-using Response = std::variant<EmptyResponse, CreateQueueResponse, GetQueueUrlResponse, ListQueuesResponse, GetQueueAttributesResponse,
-                              SendMessageResponse, SendMessageBatchResponse, ReceiveMessageResponse, DeleteMessageBatchResponse,
-                              ChangeMessageVisibilityBatchResponse>;
+using Response = std::variant<EmptyResponse, CreateQueueResponse, GetQueueUrlResponse, ListQueuesResponse,
+                              GetQueueAttributesResponse, SendMessageResponse, SendMessageBatchResponse, ReceiveMessageResponse,
+                              DeleteMessageBatchResponse, ChangeMessageVisibilityBatchResponse>;
 
 }  // namespace ferry::sqs

@@ -7,28 +7,29 @@
 
 namespace ferry::sqs {
 
-inline constexpr std::size_t kQueueNameCharsMax = 80;               // [doc] includes ".fifo"
-inline constexpr std::size_t kMessageBytesMax = 1'048'576;          // [doc] body and attributes, since August 2025
-inline constexpr std::size_t kMessageBytesMaxFloor = 1'024;         // [doc] least MaximumMessageSize
-inline constexpr std::size_t kBatchBytesMax = 1'048'576;            // [doc] sum over a batch, whatever the queue's MaximumMessageSize
-inline constexpr std::size_t kBatchEntriesMax = 10;                 // [doc]
-inline constexpr std::size_t kBatchIdCharsMax = 80;                 // [doc]
-inline constexpr std::size_t kMessageAttributesMax = 10;            // [doc]
-inline constexpr std::size_t kAttributeNameBytesMax = 256;          // [doc]
-inline constexpr std::size_t kAttributeTypeBytesMax = 256;          // [doc]
-inline constexpr int kReceiveMessagesMax = 10;                      // [doc]
-inline constexpr std::chrono::seconds kDelayMax{900};               // [doc]
-inline constexpr std::chrono::seconds kWaitTimeMax{20};             // [doc]
-inline constexpr std::chrono::seconds kVisibilityTimeoutMax{43'200};      // [doc] one call, and in total since the receive
-inline constexpr std::chrono::seconds kVisibilityTimeoutDefault{30};      // [doc]
-inline constexpr std::chrono::seconds kRetentionMin{60};            // [doc]
-inline constexpr std::chrono::seconds kRetentionMax{1'209'600};     // [doc]
-inline constexpr std::chrono::seconds kRetentionDefault{345'600};   // [doc]
-inline constexpr std::size_t kInFlightMax = 120'000;                // [doc] standard and FIFO queues
-inline constexpr int kListResultsMax = 1'000;                       // [doc]
-inline constexpr std::chrono::seconds kQueueDeletedRecentlyWait{60};      // [doc]
-inline constexpr std::chrono::seconds kPurgeWait{60};               // [doc]
-inline constexpr std::size_t kGroupIdCharsMax = 128;                // [doc] also deduplication and receive attempt ids
-inline constexpr std::size_t kRequestBodyBytesMax = 8 * 1024 * 1024;      // [ours] a legal 1 MiB batch inflates several times in JSON or form data
+inline constexpr std::size_t kQueueNameCharsMax = 80;        // [doc] includes ".fifo"
+inline constexpr std::size_t kMessageBytesMax = 1'048'576;   // [doc] body and attributes, since August 2025
+inline constexpr std::size_t kMessageBytesMaxFloor = 1'024;  // [doc] least MaximumMessageSize
+inline constexpr std::size_t kBatchBytesMax = 1'048'576;     // [doc] sum over a batch, whatever the queue's MaximumMessageSize
+inline constexpr std::size_t kBatchEntriesMax = 10;          // [doc]
+inline constexpr std::size_t kBatchIdCharsMax = 80;          // [doc]
+inline constexpr std::size_t kMessageAttributesMax = 10;     // [doc]
+inline constexpr std::size_t kAttributeNameBytesMax = 256;   // [doc]
+inline constexpr std::size_t kAttributeTypeBytesMax = 255;   // [doc] "must be shorter than 256 bytes"
+inline constexpr int kReceiveMessagesMax = 10;               // [doc]
+inline constexpr std::chrono::seconds kDelayMax{900};        // [doc]
+inline constexpr std::chrono::seconds kWaitTimeMax{20};      // [doc]
+inline constexpr std::chrono::seconds kVisibilityTimeoutMax{43'200};  // [doc] one call, and in total since the receive
+inline constexpr std::chrono::seconds kVisibilityTimeoutDefault{30};  // [doc]
+inline constexpr std::chrono::seconds kRetentionMin{60};              // [doc]
+inline constexpr std::chrono::seconds kRetentionMax{1'209'600};       // [doc]
+inline constexpr std::chrono::seconds kRetentionDefault{345'600};     // [doc]
+inline constexpr std::size_t kInFlightMax = 120'000;                  // [doc] standard and FIFO queues
+inline constexpr int kListResultsMax = 1'000;                         // [doc]
+inline constexpr std::chrono::seconds kQueueDeletedRecentlyWait{60};  // [doc]
+inline constexpr std::chrono::seconds kPurgeWait{60};                 // [doc]
+inline constexpr std::size_t kGroupIdCharsMax = 128;                  // [doc] also deduplication and receive attempt ids
+inline constexpr std::size_t kRequestBodyBytesMax =
+    8 * 1024 * 1024;  // [ours] a legal 1 MiB batch inflates several times in JSON or form data
 
 }  // namespace ferry::sqs
