@@ -1,7 +1,7 @@
 #pragma once
-// AWS JSON 1.0 and AWS Query/XML <-> the plain structs of sqs/api.h. Stateless; no rule of SQS lives here, only spellings.
+// AWS JSON 1.0 and AWS Query/XML <-> the plain structs of sqs/api.h. Stateless and thread-safe; no rule of SQS lives here, only
+// spellings. Nothing blocks.
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,15 +22,18 @@ struct WireRequest {
   std::string_view body;
 };
 
-/// Which protocol the request speaks: X-Amz-Target that starts with "AmazonSQS." means JSON whatever the path; else Query.
+/// Which protocol the request speaks: X-Amz-Target that starts with "AmazonSQS.", or a content type of AWS JSON, means JSON
+/// whatever the path; else Query.
 WireProtocol detect(const WireRequest& request);
 
 struct DecodedRequest {
-  std::string action;  ///< "SendMessage"; empty when none could be read
+  std::string action;  ///< "SendMessage"
   sqs::Request request;
 };
 /// JSON: Serialization for what is no JSON object or has wrong types; UnknownOperation. Query: parameters of URL and body merged,
-/// a QueueUrl parameter wins over the path; InvalidAction texts as Amazon's.
+/// a QueueUrl parameter wins over the path, else the path is the queue's URL; UnknownOperation with Amazon's text, and with an
+/// empty message when there is no Action at all, which encode_error() answers as Amazon does.
+/// Text with an unpaired surrogate escape is delivered as bytes that are not UTF-8, for validation to refuse.
 sqs::ApiResult<DecodedRequest> decode(WireProtocol protocol, const WireRequest& request);
 
 struct WireResponse {
@@ -40,6 +43,7 @@ struct WireResponse {
   std::string query_error;  ///< value of x-amzn-query-error, for JSON errors; empty otherwise
 };
 WireResponse encode(WireProtocol protocol, std::string_view action, const sqs::Response& response, std::string_view request_id);
+/// The message may hold any bytes: what neither JSON nor XML can carry is replaced by U+FFFD, and a long message is cut.
 WireResponse encode_error(WireProtocol protocol, const sqs::ApiError& error, std::string_view request_id);
 
 // The client's side, JSON only.
