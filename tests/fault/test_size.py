@@ -1,0 +1,209 @@
+"""Much data: more than fits into memory, and more than the folder may keep."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import threading
+import uuid
+
+from ferry_server import FerryServer
+from sqs_wire import Sqs
+
+MIB = 1024 * 1024
+LIMIT = 256 * MIB
+HANDLE = re.compile(rb'"ReceiptHandle":"([^"]+)"')
+BODY = re.compile(rb'"Body":"([^"]*)"')
+
+
+class MemoryLimit:
+    """256 MiB for a process and all that the kernel keeps for it: a control group where we may make one, else its address
+    space. `prefix` starts a command inside; check() fails when the limit killed something."""
+
+    def __init__(self):
+        self.group = None
+        name = f"ferry-test-{uuid.uuid4().hex[:8]}"
+        for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+            group = pathlib.Path(root) / name
+            try:
+                group.mkdir()
+                (group / limit).write_text(str(LIMIT))
+                swap = group / ("memory.memsw.limit_in_bytes" if "limit" in limit else "memory.swap.max")
+                if swap.exists():
+                    swap.write_text(str(LIMIT) if "limit" in limit else "0")
+                self.group = group
+                self.prefix = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+                return
+            except OSError:
+                if group.is_dir():
+                    group.rmdir()
+        self.prefix = ["prlimit", f"--as={LIMIT * 4}", f"--data={LIMIT}"]
+
+    def check(self, pid):
+        if self.group is None:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
+            assert peak <= LIMIT, f"{peak} bytes were resident"
+            return f"peak of {peak // MIB} MiB resident"
+        for name in ("memory.oom_control", "memory.events"):
+            if (self.group / name).exists():
+                assert not re.search(r"oom_kill [1-9]", (self.group / name).read_text())
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return f"peak of {int(re.search(r'VmHWM:.*?([0-9]+) kB', status).group(1)) // 1024} MiB resident, in a control group"
+
+    def close(self):
+        if self.group is not None:
+            try:
+                self.group.rmdir()
+            except OSError:
+                pass
+
+
+def real_folder(name):
+    """A folder on a disk: tmp may be memory, which would count against the limit and hide the file system."""
+    root = pathlib.Path(__file__).resolve().parents[2] / "build" / "fault"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"{name}-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def big_body(number):
+    """1 MiB, different for each number, cheap to make and to check."""
+    line = f"{number:08d} {hashlib.sha256(str(number).encode()).hexdigest()} "
+    return (line * (MIB // len(line) + 1))[:MIB]
+
+
+def in_threads(count, work):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return [future.result() for future in [pool.submit(work, number) for number in range(count)]]
+
+
+def test_a_gibibyte_waits_under_a_limit_of_256_mebibytes(tmp_path):
+    """896 messages of 1 MiB and 131,072 of 1 KiB, then a restart, then every one of them read to its last byte."""
+    big, small_batches, per_batch = 896, 13_108, 10
+    limit, folder = MemoryLimit(), real_folder("gibibyte")
+    server = FerryServer(folder, prefix=limit.prefix)
+    pad = "y" * 1010
+    try:
+        server.start()
+        Sqs(server.url).create("big")
+        Sqs(server.url).create("small")
+
+        def send(worker):
+            sqs = Sqs(server.url)
+            for number in range(worker, big, 2):
+                sqs.call("SendMessage", QueueUrl="big", MessageBody=big_body(number))
+            for batch in range(worker, small_batches, 2):
+                entries = [{"Id": str(n), "MessageBody": f"{batch * per_batch + n:08d} {pad}"} for n in range(per_batch)]
+                assert len(sqs.call("SendMessageBatch", QueueUrl="small", Entries=entries)["Successful"]) == per_batch
+
+        in_threads(2, send)
+        assert Sqs(server.url).counts("big") == (big, 0, 0)
+        assert Sqs(server.url).counts("small") == (small_batches * per_batch, 0, 0)
+        print("after sending:", limit.check(server.pid))
+        assert server.stop() == 0, server.words()
+        server.start(seconds=120)
+        seen_big, seen_small, lock = set(), set(), threading.Lock()
+
+        def receive(worker):
+            sqs = Sqs(server.url)
+            while True:
+                status, _, answer = sqs.raw("ReceiveMessage", b'{"QueueUrl":"big","MaxNumberOfMessages":10,"VisibilityTimeout":3600}')
+                assert status == 200, answer[:500]
+                bodies = [body.decode() for body in BODY.findall(answer)]
+                if not bodies:
+                    break
+                for body in bodies:
+                    number = int(body[:8])
+                    assert body == big_body(number), f"message {number} is not as it was"
+                    with lock:
+                        assert number not in seen_big
+                        seen_big.add(number)
+            while True:
+                answer = sqs.call("ReceiveMessage", QueueUrl="small", MaxNumberOfMessages=10, VisibilityTimeout=3600)
+                if "Messages" not in answer:
+                    break
+                for message in answer["Messages"]:
+                    number, _, rest = message["Body"].partition(" ")
+                    assert rest == pad
+                    with lock:
+                        seen_small.add(int(number))
+
+        in_threads(2, receive)
+        assert len(seen_big) == big
+        assert len(seen_small) == small_batches * per_batch
+        print("after reading:", limit.check(server.pid))
+        assert server.stop() == 0, server.words()
+    finally:
+        server.close()
+        limit.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_bytes(folder):
+    """What the files take on the disk."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def test_ten_gibibytes_of_churn_around_one_old_message(tmp_path):
+    """One message stays; everything else is sent, received and deleted. The folder stays below 1 GiB all the time."""
+    total, per_round, workers = 10 * 1024, 10, 2
+    folder = real_folder("churn")
+    server = FerryServer(folder)
+    largest, failures = [0], []
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(0.25):
+            try:
+                largest[0] = max(largest[0], folder_bytes(server.data))
+            except FileNotFoundError:
+                pass  # a file went while it was looked at
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    try:
+        server.start()
+        keeper = Sqs(server.url)
+        keeper.create("churn", VisibilityTimeout=600)
+        keeper.create("old")
+        kept = keeper.call("SendMessage", QueueUrl="old", MessageBody=big_body(0))
+        keeper.call("SendMessage", QueueUrl="churn", MessageBody="the other old one", DelaySeconds=900)
+        watcher.start()
+        send = json.dumps({"QueueUrl": "churn", "MessageBody": big_body(1)}).encode()
+
+        def churn(_):
+            sqs = Sqs(server.url)
+            for _ in range(total // per_round // workers):
+                for _ in range(per_round):
+                    status, _, answer = sqs.raw("SendMessage", send)
+                    assert status == 200, answer[:500]
+                left = per_round
+                while left > 0:
+                    status, _, answer = sqs.raw("ReceiveMessage", b'{"QueueUrl":"churn","MaxNumberOfMessages":10}')
+                    assert status == 200, answer[:500]
+                    handles = HANDLE.findall(answer)
+                    if not handles:
+                        break  # another worker took more than its share
+                    entries = [{"Id": str(n), "ReceiptHandle": handle.decode()} for n, handle in enumerate(handles)]
+                    assert len(sqs.call("DeleteMessageBatch", QueueUrl="churn", Entries=entries)["Successful"]) == len(handles)
+                    left -= len(handles)
+
+        in_threads(workers, churn)
+        done.set()
+        watcher.join()
+        assert not failures
+        print(f"the folder had at most {largest[0] // MIB} MiB")
+        assert 0 < largest[0] < 1024 * MIB
+        server.kill()
+        server.start(seconds=120)
+        message = Sqs(server.url).call("ReceiveMessage", QueueUrl="old")["Messages"][0]
+        assert (message["MessageId"], message["Body"]) == (kept["MessageId"], big_body(0))
+        assert folder_bytes(server.data) < 1024 * MIB
+        assert server.stop() == 0
+    finally:
+        done.set()
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
