@@ -6,6 +6,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # what one module finds, the modules that link it see
 find_package(Threads REQUIRED)
 find_program(FERRY_CCACHE ccache)
 if(FERRY_CCACHE)

@@ -1,0 +1,41 @@
+#pragma once
+// What every command is given of the outside world, and the exit codes they share.
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+
+namespace ferry::cli {
+
+/// Value of an environment variable; nothing when it is not set.
+using EnvironmentGetter = std::function<std::optional<std::string>(const std::string& name)>;
+
+struct CommandContext {
+  const Clock& clock;
+  Random& random;
+  EnvironmentGetter environment;
+  int in = 0;   ///< descriptors
+  int out = 1;  ///< data only
+  int err = 2;  ///< everything else
+};
+
+// The same for every command; docs/operations.md has the table.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;    ///< or messages were refused or failed for good: look at it
+inline constexpr int kExitUsage = 2;     ///< or configuration
+inline constexpr int kExitNotFound = 3;  ///< no such queue or message
+inline constexpr int kExitNotAuthorised = 4;
+inline constexpr int kExitNotReachable = 5;
+inline constexpr int kExitWorkLeft = 6;  ///< limit reached: come back
+inline constexpr int kExitPartly = 7;
+
+/// All of `text`, also to a slow pipe. What a closed descriptor does not take is lost.
+void write_text(int descriptor, std::string_view text);
+
+}  // namespace ferry::cli

@@ -1,0 +1,87 @@
+#include "cli/dispatch.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "cli/serve_command.h"
+#include "cli/version.h"
+
+namespace ferry::cli {
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(std::span<const std::string> arguments, CommandContext& context);
+};
+
+constexpr std::array kCommands = {
+    Command{"serve", "run the queue server", serve_command},
+};
+
+std::string usage() {
+  std::string text =
+      "Carries work between systems that share no trust, over a queue that speaks the Amazon SQS protocol.\n\nUsage: ferry "
+      "COMMAND …\n\n";
+  for (const Command& command : kCommands) text += fmt::format("  {:<9} {}\n", command.name, command.summary);
+  text += fmt::format("  {:<9} {}\n", "version", "print the version");
+  text += "\nferry COMMAND --help says more, with examples.\n";
+  return text;
+}
+
+// Number of single-character edits between two words; for "did you mean".
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+int dispatch(std::span<const std::string> arguments) {
+  const SystemClock clock;
+  SystemRandom random;
+  CommandContext context{clock, random, [](const std::string& name) -> std::optional<std::string> {
+                           const char* value = std::getenv(name.c_str());
+                           if (value == nullptr) return std::nullopt;
+                           return std::string(value);
+                         }};
+  if (arguments.empty()) {
+    write_text(context.err, usage());
+    return kExitUsage;
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    write_text(context.out, usage());
+    return kExitDone;
+  }
+  if (name == "--version" || name == "version") {
+    write_text(context.out, fmt::format("ferry {}\n", kVersion));
+    return kExitDone;
+  }
+  std::string_view nearest;
+  std::size_t least = 3;  // edits that still look like a slip
+  for (const Command& command : kCommands) {
+    if (command.name == name) return command.run(arguments.subspan(1), context);
+    if (const std::size_t edits = distance(command.name, name); edits < least) {
+      least = edits;
+      nearest = command.name;
+    }
+  }
+  write_text(context.err, fmt::format("ferry: unknown command \"{}\"{}\nSee: ferry --help\n", name,
+                                      nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+  return kExitUsage;
+}
+
+}  // namespace ferry::cli

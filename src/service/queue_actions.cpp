@@ -1,0 +1,116 @@
+// The actions that need a queue's name or attributes, not its messages.
+
+#include <fmt/format.h>
+
+#include "service/service.h"
+#include "sqs/names.h"
+#include "sqs/next_token.h"
+#include "sqs/validation.h"
+
+namespace ferry::service {
+namespace {
+
+template <class T>
+Outcome pass_on(engine::Answer<T>&& answer) {
+  if (!answer.result) return {Unexpected(std::move(answer.result).error()), answer.seen};
+  return {sqs::Response(sqs::EmptyResponse{}), answer.seen};
+}
+
+Outcome refuse(sqs::ApiError error, store::Position seen = {}) {
+  return {Unexpected(std::move(error)), seen};
+}
+
+}  // namespace
+
+sqs::ApiResult<void> Service::allow(const ContextRef& context, std::string_view action, std::string_view queue_name) {
+  auto allowed = IdentityCheck::authorize(context->identity, action, queue_name);
+  if (!allowed) counters_.refused_access.add();
+  return allowed;
+}
+
+std::string Service::url_of(const ContextRef& context, std::string_view queue_name) const {
+  return fmt::format("{}/{}/{}", context->base_url, context->identity.account, queue_name);
+}
+
+Result<Service::FoundQueue, Service::QueueFailure> Service::find_queue(const ContextRef& context,
+                                                                       const sqs::OptionalText& queue_url,
+                                                                       std::string_view action) {
+  const auto refused = [](sqs::ApiError error, store::Position seen) {
+    return Unexpected<QueueFailure>(QueueFailure{std::move(error), seen});
+  };
+  const auto address = sqs::validate_queue_url(queue_url);
+  if (!address) return refused(address.error(), {});
+  if (auto allowed = allow(context, action, address->name); !allowed) return refused(std::move(allowed).error(), {});
+  if (!address->account.empty() && address->account != context->identity.account) return refused(sqs::queue_does_not_exist(), {});
+  auto found = engine_.find({context->identity.account, context->identity.region, address->name});
+  if (!found.result) return refused(std::move(found.result).error(), found.seen);
+  return FoundQueue{std::move(found.result).value(), address->name, found.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::CreateQueueRequest& request) {
+  if (auto allowed = allow(context, "CreateQueue", request.queue_name.value_or("")); !allowed) return refuse(allowed.error());
+  const auto name = sqs::validate_create_queue(request);
+  if (!name) return refuse(name.error());
+  auto created = engine_.create_queue({context->identity.account, context->identity.region, *name}, request.attributes);
+  if (!created.result) return refuse(std::move(created.result).error(), created.seen);
+  return {sqs::Response(sqs::CreateQueueResponse{url_of(context, *name)}), created.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::GetQueueUrlRequest& request) {
+  if (auto allowed = allow(context, "GetQueueUrl", request.queue_name.value_or("")); !allowed) return refuse(allowed.error());
+  const auto name = sqs::validate_queue_name(request.queue_name);
+  if (!name) return refuse(name.error());
+  if (request.queue_owner_aws_account_id && *request.queue_owner_aws_account_id != context->identity.account) {
+    return refuse(sqs::queue_does_not_exist());
+  }
+  auto found = engine_.find({context->identity.account, context->identity.region, *name});
+  if (!found.result) return refuse(std::move(found.result).error(), found.seen);
+  return {sqs::Response(sqs::GetQueueUrlResponse{url_of(context, *name)}), found.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::ListQueuesRequest& request) {
+  if (auto allowed = allow(context, "ListQueues", ""); !allowed) return refuse(allowed.error());
+  const auto parameters = sqs::validate_list_queues(request);
+  if (!parameters) return refuse(parameters.error());
+  auto listed =
+      engine_.list(context->identity.account, context->identity.region, parameters->prefix, parameters->after, parameters->max);
+  if (!listed.result) return refuse(std::move(listed.result).error(), listed.seen);
+  sqs::ListQueuesResponse response;
+  for (const std::string& name : listed.result->names) response.queue_urls.push_back(url_of(context, name));
+  if (parameters->gives_token && listed.result->more) response.next_token = sqs::encode_next_token(listed.result->names.back());
+  return {sqs::Response(std::move(response)), listed.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::DeleteQueueRequest& request) {
+  auto found = find_queue(context, request.queue_url, "DeleteQueue");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  return pass_on(engine_.delete_queue(found->queue));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::PurgeQueueRequest& request) {
+  auto found = find_queue(context, request.queue_url, "PurgeQueue");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  return pass_on(engine_.purge(found->queue));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::GetQueueAttributesRequest& request) {
+  auto found = find_queue(context, request.queue_url, "GetQueueAttributes");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  auto answer = engine_.get_attributes(found->queue, request.attribute_names);
+  if (!answer.result) return refuse(std::move(answer.result).error(), answer.seen);
+  return {sqs::Response(sqs::GetQueueAttributesResponse{std::move(answer.result).value()}), answer.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::SetQueueAttributesRequest& request) {
+  auto found = find_queue(context, request.queue_url, "SetQueueAttributes");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  if (request.attributes.empty()) return refuse(sqs::missing_parameter("Attribute.Name"), found->seen);
+  return pass_on(engine_.set_attributes(found->queue, request.attributes));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::UnsupportedRequest& request) {
+  if (auto allowed = allow(context, request.action, ""); !allowed) return refuse(allowed.error());
+  return refuse(sqs::unsupported(request.action));
+}
+
+}  // namespace ferry::service

@@ -1,0 +1,128 @@
+#pragma once
+// One request: identify → decode → authorise → validate → engine → wait for the disk → answer. And the long polls.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/keys.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "engine/engine.h"
+#include "http/server.h"
+#include "metrics/counters.h"
+#include "protocol/codec.h"
+#include "service/commit_gate.h"
+#include "service/identity.h"
+#include "store/store.h"
+
+namespace ferry::service {
+
+class PollSet;
+
+/// What of an HTTP request is still needed when its answer is made.
+struct RequestContext {
+  std::shared_ptr<http::Exchange> exchange;
+  protocol::WireProtocol protocol = protocol::WireProtocol::Json;
+  std::string action;
+  std::string request_id;
+  Identity identity;
+  std::string base_url;  ///< "http://HOST": what queue URLs of the answer start with
+};
+using ContextRef = std::shared_ptr<RequestContext>;
+
+/// What an action decided: the answer, and what must be durable before it may leave.
+struct Outcome {
+  sqs::ApiResult<sqs::Response> result;
+  store::Position seen;
+};
+
+struct ServiceOptions {
+  std::string fallback_host;  ///< host:port of queue URLs for requests without a Host header
+};
+
+class Service final : public http::Handler {
+ public:
+  /// All outlive the service. `keys` may be null: signatures are not asked for.
+  Service(engine::Engine& engine, store::Store& store, const access::KeyRing* keys, const Clock& clock, Random& random,
+          const Logger& log, ServiceOptions options);
+  ~Service() override;
+
+  /// Once, after Server::bind() and before Server::start(); `server` outlives the service's use.
+  void attach(http::Server& server);
+
+  void handle(const std::shared_ptr<http::Exchange>& exchange) override;
+
+  /// From the store's commit thread: answers up to the store's durable position may leave.
+  void on_durable();
+
+  /// /health/ready answers 503 from now on, waiting polls are answered empty, new ones do not wait. Thread-safe.
+  void drain();
+
+  const metrics::ServiceCounters& counters() const { return counters_; }
+
+ private:
+  friend class PollSet;
+  friend class Poll;
+
+  void handle_api(const std::shared_ptr<http::Exchange>& exchange);
+  bool handle_operations(const std::shared_ptr<http::Exchange>& exchange);
+  http::Response metrics_page();
+
+  void dispatch(const ContextRef& context, sqs::Request&& request);
+  void start_receive(const ContextRef& context, sqs::ReceiveMessageRequest&& request);
+
+  Outcome run(const ContextRef& context, sqs::CreateQueueRequest& request);
+  Outcome run(const ContextRef& context, sqs::GetQueueUrlRequest& request);
+  Outcome run(const ContextRef& context, sqs::ListQueuesRequest& request);
+  Outcome run(const ContextRef& context, sqs::DeleteQueueRequest& request);
+  Outcome run(const ContextRef& context, sqs::GetQueueAttributesRequest& request);
+  Outcome run(const ContextRef& context, sqs::SetQueueAttributesRequest& request);
+  Outcome run(const ContextRef& context, sqs::PurgeQueueRequest& request);
+  Outcome run(const ContextRef& context, sqs::SendMessageRequest& request);
+  Outcome run(const ContextRef& context, sqs::SendMessageBatchRequest& request);
+  Outcome run(const ContextRef& context, sqs::DeleteMessageRequest& request);
+  Outcome run(const ContextRef& context, sqs::DeleteMessageBatchRequest& request);
+  Outcome run(const ContextRef& context, sqs::ChangeMessageVisibilityRequest& request);
+  Outcome run(const ContextRef& context, sqs::ChangeMessageVisibilityBatchRequest& request);
+  Outcome run(const ContextRef& context, sqs::UnsupportedRequest& request);
+
+  /// The queue that a QueueUrl (or a bare name) of this caller means, when the caller may do `action` on it.
+  struct FoundQueue {
+    engine::QueueRef queue;
+    std::string name;
+    store::Position seen;
+  };
+  struct QueueFailure {
+    sqs::ApiError error;
+    store::Position seen;
+  };
+  Result<FoundQueue, QueueFailure> find_queue(const ContextRef& context, const sqs::OptionalText& queue_url,
+                                              std::string_view action);
+  /// AccessDenied, counted, unless the caller's key has the grant.
+  sqs::ApiResult<void> allow(const ContextRef& context, std::string_view action, std::string_view queue_name);
+  std::string url_of(const ContextRef& context, std::string_view queue_name) const;
+
+  void finish(const ContextRef& context, Outcome&& outcome);
+  void respond(const ContextRef& context, const sqs::ApiResult<sqs::Response>& result);
+
+  engine::Engine& engine_;
+  store::Store& store_;
+  const Clock& clock_;
+  Random& random_;
+  const Logger& log_;
+  ServiceOptions options_;
+  IdentityCheck identity_check_;
+  bool keys_required_;
+  metrics::ServiceCounters counters_;
+  http::Server* server_ = nullptr;
+  std::vector<std::unique_ptr<CommitGate>> gates_;  // one per loop, constant after attach()
+  std::vector<std::unique_ptr<PollSet>> polls_;     // the same
+  std::atomic<bool> draining_{false};
+};
+
+}  // namespace ferry::service
