@@ -37,9 +37,12 @@ class ServiceTest : public ::testing::Test {
     headers.insert(headers.end(), more.begin(), more.end());
     return start("POST", "/", headers, body);
   }
+  // Twice, since what the loop does after a sync may wait for the next one.
   void settle() {
-    store.sync_all();
-    loop.run();
+    for (int i = 0; i < 2; ++i) {
+      store.sync_all();
+      loop.run();
+    }
   }
   std::string call(const std::string& action, const std::string& body) {
     const auto exchange = start(action, body);
@@ -248,9 +251,8 @@ TEST_F(ServiceTest, BatchAnswersEachEntry) {
       call("SendMessageBatch", R"({"QueueUrl":"q","Entries":[{"Id":"a","MessageBody":"1"},{"Id":"b","MessageBody":""},)"
                                R"({"Id":"c","MessageBody":"3","DelaySeconds":901},{"Id":"d","MessageBody":"4"}]})");
   EXPECT_NE(sent.find(R"("Id":"a")"), std::string::npos);
-  EXPECT_EQ(
-      std::regex_replace(sent, std::regex("[^S]*(SenderFault)[^S]*"), "$1").find("SenderFaultSenderFault") != std::string::npos,
-      true);
+  const std::regex failed("SenderFault");
+  EXPECT_EQ(std::distance(std::sregex_iterator(sent.begin(), sent.end(), failed), std::sregex_iterator()), 2) << sent;
   EXPECT_EQ(service.counters().messages_sent.value(), 2U);
   const std::string received = call("ReceiveMessage", R"({"QueueUrl":"q","MaxNumberOfMessages":10})");
   const std::string handle = field(received, "ReceiptHandle");
