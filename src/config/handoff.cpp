@@ -1,0 +1,410 @@
+#include "config/handoff.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "base/encoding.h"
+#include "base/process.h"
+#include "config/suggest.h"
+#include "config/toml_reader.h"
+
+namespace ferry::config {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr int kConcurrencyMax = 256;
+constexpr Millis kDay = std::chrono::hours(24);
+constexpr Millis kVisibilityTotalMax = Seconds(43'200);  // SQS: one message's visibility in total since its receive
+
+bool is_attribute_name(std::string_view name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+  return plain && !name.empty() && name.size() <= 256 && name.front() != '.' && name.back() != '.' &&
+         name.find("..") == std::string_view::npos && !to_lower(name).starts_with("aws.") &&
+         !to_lower(name).starts_with("amazon.");
+}
+
+bool is_environment_name(std::string_view name) {
+  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+std::optional<std::string> environment_name_problem(std::string_view name) {
+  if (!is_environment_name(name)) return fmt::format("\"{}\" is no name of an environment variable", escape_control(name));
+  if (name.starts_with("FERRY_") || name == "PATH" || name == "HOME" || name == "LANG") {
+    return fmt::format("{} is set by the worker itself", name);
+  }
+  if (name.starts_with("LD_")) return fmt::format("{} would change what the handler's program is", name);
+  return std::nullopt;
+}
+
+ParameterType::Lengths read_lengths(TableReader& reader, std::size_t allowed_max) {
+  ParameterType::Lengths lengths;
+  const auto limit = static_cast<std::int64_t>(allowed_max);
+  lengths.max = static_cast<std::size_t>(reader.integer("max_length", 1, limit).value_or(kParameterCharsDefault));
+  lengths.min = static_cast<std::size_t>(reader.integer("min_length", 1, limit).value_or(1));
+  if (lengths.min > lengths.max)
+    reader.problem("min_length", fmt::format("is greater than max_length, which is {}", lengths.max));
+  return lengths;
+}
+
+ParameterType read_enum(TableReader& reader) {
+  std::vector<std::string> values = reader.texts("values").value_or(std::vector<std::string>{});
+  if (values.empty()) reader.problem("values", "must name at least one value of the enum");
+  for (const std::string& value : values) {
+    if (auto refused = general_refusal(value)) {
+      reader.problem("values", fmt::format("holds \"{}\", which cannot be sent: {}", escape_control(value), *refused));
+    }
+    if (std::count(values.begin(), values.end(), value) > 1) {
+      reader.problem("values", fmt::format("names {} more than once", value));
+      break;
+    }
+  }
+  return ParameterType::one_of(std::move(values));
+}
+
+ParameterType read_parameter(const toml::table& table, const std::string& name, Problems& problems) {
+  TableReader reader(table, name, problems);
+  const std::string kind = reader.text("type").value_or("");
+  ParameterType type;
+  if (kind == "enum") {
+    type = read_enum(reader);
+  } else if (kind == "integer") {
+    constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+    constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+    const ParameterType::Range range{reader.integer("min", kMin, kMax).value_or(kMin),
+                                     reader.integer("max", kMin, kMax).value_or(kMax)};
+    if (range.min > range.max) reader.problem("min", fmt::format("is greater than max, which is {}", range.max));
+    type = ParameterType::integer(range);
+  } else if (kind == "text") {
+    type = ParameterType::text(read_lengths(reader, kParameterCharsMax));
+  } else if (kind == "pattern") {
+    const ParameterType::Lengths lengths = read_lengths(reader, kPatternCharsMax);
+    const std::optional<std::string> pattern = reader.text("pattern");
+    if (!pattern) {
+      reader.problem("pattern", "is missing");
+    } else if (auto made = ParameterType::pattern(*pattern, lengths)) {
+      type = std::move(*made);
+    } else {
+      reader.problem("pattern", fmt::format("is wrong: {}", made.error().message));
+    }
+  } else {
+    const std::vector<std::string> kinds = {"text", "enum", "pattern", "integer"};
+    if (table.get("type") == nullptr) {
+      reader.problem("type", fmt::format("is missing; there are {}", join_names(kinds)));
+    } else if (table.get("type")->is_string()) {
+      reader.problem(
+          "type", fmt::format("is \"{}\"; there are {}{}", escape_control(kind), join_names(kinds), did_you_mean(kind, kinds)));
+    }
+    return type;  // which keys belong here depends on the type
+  }
+  reader.refuse_unknown_keys();
+  return type;
+}
+
+void read_environment(TableReader& reader, HandlerSpec& handler, Problems& problems) {
+  if (const toml::table* table = reader.table("environment")) {
+    for (const auto& [key, node] : *table) {
+      const std::string name(key.str());
+      const auto* value = node.as_string();
+      const std::optional<std::string> problem = environment_name_problem(name);
+      if (problem) {
+        problems.add(line_of(node), fmt::format("{}: {}", reader.path("environment"), *problem));
+      } else if (value == nullptr || value->get().find('\0') != std::string::npos) {
+        problems.add(line_of(node), fmt::format("{}.{} must be a string without NUL", reader.path("environment"), name));
+      } else {
+        handler.environment.emplace(name, value->get());
+      }
+    }
+  }
+  handler.pass_environment = reader.texts("pass_environment").value_or(std::vector<std::string>{});
+  for (const std::string& name : handler.pass_environment) {
+    if (const auto problem = environment_name_problem(name))
+      reader.problem("pass_environment", fmt::format("is wrong: {}", *problem));
+    if (handler.environment.contains(name))
+      reader.problem("pass_environment", fmt::format("names {}, which environment sets", name));
+  }
+}
+
+std::optional<HandlerSpec> read_handler(TableReader& reader, Problems& problems) {
+  HandlerSpec handler;
+  const toml::node* node = reader.node("handler");
+  handler.timeout = reader.duration("timeout", {Millis(1), kVisibilityTotalMax - Seconds(60)}).value_or(handler.timeout);
+  handler.kill_grace = reader.duration("kill_grace", {Millis(0), Seconds(300)}).value_or(handler.kill_grace);
+  handler.concurrency = static_cast<int>(reader.integer("concurrency", 1, kConcurrencyMax).value_or(0));
+  const std::string input = reader.text("stdin").value_or("body");
+  if (input == "none") {
+    handler.input = HandlerInput::None;
+  } else if (input != "body") {
+    reader.problem("stdin", "must be \"body\" or \"none\"");
+  }
+  read_environment(reader, handler, problems);
+  if (node == nullptr) return std::nullopt;
+  if (node->is_string()) {
+    reader.problem("handler",
+                   "must be an array of strings, [\"program\", \"argument\", …]: no shell reads it, so that no message can write "
+                   "to a shell");
+    return std::nullopt;
+  }
+  const auto elements = reader.texts("handler");
+  if (!elements) return std::nullopt;
+  bool whole = true;
+  for (const std::string& element : *elements) {
+    if (auto argument = parse_argument(element)) {
+      handler.argv.push_back(std::move(*argument));
+    } else {
+      reader.problem("handler", fmt::format("is wrong: {}", argument.error().message));
+      whole = false;
+    }
+  }
+  if (!whole) return std::nullopt;
+  if (const auto problem = argv_problem(handler.argv)) {
+    reader.problem("handler", *problem);
+    return std::nullopt;
+  }
+  return handler;
+}
+
+RequestType read_request(const std::string& name, const toml::table& table, Problems& problems) {
+  TableReader reader(table, fmt::format("request.{}", name), problems);
+  RequestType request;
+  request.name = name;
+  request.line = reader.line();
+  request.description = reader.text("description").value_or("");
+  if (const toml::table* parameter = reader.table("parameter")) {
+    request.parameter = read_parameter(*parameter, reader.path("parameter"), problems);
+  }
+  if (const toml::table* attributes = reader.table("attributes")) {
+    TableReader inner(*attributes, reader.path("attributes"), problems);
+    for (const auto& [key, node] : *attributes) {
+      const std::string attribute(key.str());
+      if (!is_attribute_name(attribute)) inner.problem(attribute, "is no name of a message attribute");
+      if (const toml::table* type = inner.table(attribute)) {
+        request.attributes.emplace(attribute, read_parameter(*type, inner.path(attribute), problems));
+      }
+    }
+  }
+  request.handler = read_handler(reader, problems);
+  if (request.handler) {
+    for (const Argument& argument : request.handler->argv) {
+      if (argument.kind != PlaceholderKind::Attribute || argument.attribute == name) continue;
+      if (request.attributes.contains(argument.attribute)) continue;
+      std::vector<std::string> known = {name};
+      for (const auto& [attribute, type] : request.attributes) known.push_back(attribute);
+      reader.problem("handler", fmt::format("uses {{attr:{}}}, which {} does not declare{}", argument.attribute,
+                                            reader.path("attributes"), did_you_mean(argument.attribute, known)));
+    }
+  }
+  reader.refuse_unknown_keys();
+  return request;
+}
+
+void check_overlaps(const std::vector<RequestType>& requests, Problems& problems) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    for (std::size_t j = 0; j < requests.size(); ++j) {
+      const RequestType& a = requests[i];
+      const RequestType& b = requests[j];
+      if (j < i && equals_ignore_case(a.name, b.name)) {
+        problems.add(
+            a.line,
+            fmt::format("request.{} overlaps request.{} of line {}: names that differ only in case are one request to some "
+                        "senders and two to others",
+                        a.name, b.name, b.line));
+      }
+      if (j != i && a.attributes.contains(b.name)) {
+        problems.add(
+            a.line,
+            fmt::format("request.{} overlaps request.{}: it uses the attribute {}, so that its messages would match both and be "
+                        "refused",
+                        a.name, b.name, b.name));
+      }
+    }
+  }
+}
+
+void read_requests(TableReader& root, Handoff& handoff, Problems& problems) {
+  const toml::table* requests = root.table("request");
+  if (requests == nullptr) return;
+  std::vector<std::pair<std::string, const toml::table*>> tables;
+  for (const auto& [key, node] : *requests) {
+    const std::string name(key.str());
+    const toml::table* table = node.as_table();
+    if (!is_attribute_name(name)) {
+      problems.add(
+          line_of(node),
+          fmt::format("request.\"{}\" is no name of a message attribute (letters, digits, '_', '-' and '.', at most 256)",
+                      escape_control(name)));
+    } else if (table == nullptr) {
+      problems.add(line_of(node), fmt::format("request.{} must be a table", name));
+    } else {
+      tables.emplace_back(name, table);
+    }
+  }
+  std::sort(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return line_of(*a.second) < line_of(*b.second); });
+  for (const auto& [name, table] : tables) handoff.requests.push_back(read_request(name, *table, problems));
+  check_overlaps(handoff.requests, problems);
+}
+
+void read_worker(const toml::table& table, WorkerSettings& worker, Problems& problems) {
+  TableReader reader(table, "worker", problems);
+  worker.concurrency = static_cast<int>(reader.integer("concurrency", 1, kConcurrencyMax).value_or(worker.concurrency));
+  const auto seconds = [&](std::string_view key, TableReader::DurationRange range, Seconds otherwise) {
+    const auto value = reader.duration(key, range);
+    if (value && value->count() % 1000 != 0) reader.problem(key, "must be whole seconds");
+    return value ? std::chrono::duration_cast<Seconds>(*value) : otherwise;
+  };
+  worker.visibility = seconds("visibility", {Seconds(3), kVisibilityTotalMax}, worker.visibility);
+  worker.wait = seconds("wait", {Seconds(0), Seconds(20)}, worker.wait);
+  worker.drain_timeout = reader.duration("drain_timeout", {Seconds(0), kDay}).value_or(worker.drain_timeout);
+  worker.path = reader.text("path").value_or(worker.path);
+  worker.home = reader.text("home").value_or(worker.home);
+  worker.lang = reader.text("lang").value_or(worker.lang);
+  reader.refuse_unknown_keys();
+}
+
+void read_root(const toml::table& table, Handoff& handoff, Problems& problems) {
+  TableReader root(table, "", problems);
+  const std::string unmatched = root.text("on_unmatched").value_or("keep");
+  if (unmatched == "dead-letter") {
+    handoff.on_unmatched = OnUnmatched::DeadLetter;
+  } else if (unmatched == "delete") {
+    handoff.on_unmatched = OnUnmatched::Delete;
+  } else if (unmatched != "keep") {
+    const std::vector<std::string> choices = {"keep", "dead-letter", "delete"};
+    root.problem("on_unmatched", fmt::format("is \"{}\"; there are {}{}", escape_control(unmatched), join_names(choices),
+                                             did_you_mean(unmatched, choices)));
+  }
+  handoff.dead_letter_queue = root.text("dead_letter_queue").value_or("");
+  const bool dead_letters = handoff.on_unmatched == OnUnmatched::DeadLetter;
+  if (dead_letters && handoff.dead_letter_queue.empty()) {
+    root.problem("dead_letter_queue", "is missing; on_unmatched = \"dead-letter\" needs it");
+  } else if (!dead_letters && !handoff.dead_letter_queue.empty()) {
+    root.problem("dead_letter_queue", "has no use without on_unmatched = \"dead-letter\"");
+  }
+  if (const toml::table* worker = root.table("worker")) read_worker(*worker, handoff.worker, problems);
+  if (const toml::table* backoff = root.table("backoff")) {
+    TableReader reader(*backoff, "backoff", problems);
+    handoff.backoff.base = reader.duration("base", {Seconds(1), Seconds(3600)}).value_or(handoff.backoff.base);
+    handoff.backoff.max = reader.duration("max", {Seconds(1), kVisibilityTotalMax}).value_or(handoff.backoff.max);
+    if (handoff.backoff.base > handoff.backoff.max) reader.problem("base", "is greater than backoff.max");
+    reader.refuse_unknown_keys();
+  }
+  read_requests(root, handoff, problems);
+  root.refuse_unknown_keys();
+}
+}  // namespace
+
+std::optional<std::string> RequestType::parameter_refusal(std::string_view value) const {
+  if (auto refused = parameter.refusal(value)) return refused;
+  if (!handler) return std::nullopt;
+  for (const Argument& argument : handler->argv) {
+    if (argument.kind != PlaceholderKind::Attribute || argument.attribute != name) continue;
+    if (auto refused = argument_refusal(argument, value)) return refused;
+  }
+  return std::nullopt;
+}
+
+const RequestType* Handoff::find(std::string_view name) const {
+  const auto found =
+      std::find_if(requests.begin(), requests.end(), [&](const RequestType& request) { return request.name == name; });
+  return found == requests.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Handoff::request_names() const {
+  std::vector<std::string> names;
+  for (const RequestType& request : requests) names.push_back(request.name);
+  return names;
+}
+
+std::string ConfigErrors::text() const {
+  return fmt::format("{}", fmt::join(messages, "\n"));
+}
+
+Result<Handoff, ConfigErrors> parse_handoff(const HandoffSource& source) {
+  Handoff handoff;
+  handoff.file = source.file;
+  handoff.folder = source.folder;
+  Problems problems(source.file);
+  try {
+    const toml::table table = toml::parse(source.text);
+    read_root(table, handoff, problems);
+  } catch (const toml::parse_error& error) {
+    problems.add(static_cast<int>(error.source().begin.line),
+                 fmt::format("this is not TOML: {}", escape_control(std::string(error.description()))));
+  }
+  if (!problems.messages().empty()) return Unexpected(ConfigErrors{std::move(problems.messages())});
+  return handoff;
+}
+
+Result<Handoff, ConfigErrors> load_handoff(const std::string& path) {
+  const auto refuse = [&](std::string_view why) {
+    return Unexpected(ConfigErrors{{fmt::format("cannot read {}: {}", path, why)}});
+  };
+  std::error_code status;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, status);
+  if (status || !std::filesystem::exists(absolute, status)) return refuse("there is no such file");
+  if (!std::filesystem::is_regular_file(absolute, status)) return refuse("it is not a file");
+  std::ifstream stream(absolute, std::ios::binary);
+  if (!stream) return refuse("permission denied");
+  std::string text(kFileBytesMax + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  if (text.size() > kFileBytesMax) return refuse("it has more than 1 MiB");
+  return parse_handoff({text, path, absolute.parent_path().string()});
+}
+
+Result<void, ConfigErrors> resolve_programs(Handoff& handoff) {
+  Problems problems(handoff.file);
+  if (handoff.requests.empty()) problems.add(1, "names no request; a worker needs at least one [request.NAME] with a handler");
+  for (RequestType& request : handoff.requests) {
+    if (!request.handler) {
+      problems.add(request.line, fmt::format("request.{} has no handler", request.name));
+      continue;
+    }
+    const std::string& program = request.handler->argv[0].prefix;
+    std::string path = program;
+    if (program.find('/') == std::string::npos) {
+      const Result<std::string> found = find_program(program, handoff.worker.path);
+      if (!found) {
+        problems.add(request.line, fmt::format("request.{}.handler: {} (worker.path)", request.name, found.error().message));
+        continue;
+      }
+      path = *found;
+    } else if (program.front() != '/') {
+      path = (std::filesystem::path(handoff.folder) / program).lexically_normal().string();
+    }
+    if (const Result<void> usable = check_program(path); !usable) {
+      problems.add(request.line, fmt::format("request.{}.handler: {}", request.name, usable.error().message));
+    }
+    request.handler->program = path;
+  }
+  if (!problems.messages().empty()) return Unexpected(ConfigErrors{std::move(problems.messages())});
+  return {};
+}
+
+std::optional<Millis> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::int64_t millis;
+  };
+  constexpr std::array kUnits = {Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
+  std::int64_t factor = 1000;
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.name)) continue;
+    factor = unit.millis;
+    text.remove_suffix(unit.name.size());
+    break;
+  }
+  const std::optional<std::int64_t> number = parse_integer(text);
+  if (!number || *number < 0 || *number > std::numeric_limits<std::int64_t>::max() / factor) return std::nullopt;
+  return Millis(*number * factor);
+}
+
+}  // namespace ferry::config
