@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "client/sleeper.h"
 #include "sqs/api.h"
 
 namespace ferry::client {
@@ -68,16 +69,27 @@ class Transport {
     std::string body;
   };
   virtual ~Transport() = default;
-  /// Unavailable: nothing was sent. Timeout: sent, no whole answer. Cancelled: `cancel` became true.
+  /// Unavailable: nothing was sent. Timeout: sent, no whole answer. Cancelled: `cancel` became true. Corrupt: an answer that
+  /// cannot be taken. InvalidArgument: a request that cannot be sent (a line break in a header).
   virtual Result<Response> perform(const Request& request, const std::atomic<bool>* cancel) = 0;
 };
-/// libcurl, connections kept alive and shared between threads.
-std::unique_ptr<Transport> make_curl_transport(std::chrono::milliseconds connect_timeout);
+
+/// Proxies of the environment (http_proxy, https_proxy, no_proxy) are used or not. They never are for loopback hosts.
+enum class ProxyUse { Environment, Never };
+struct TransportOptions {
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::string ca_bundle;  ///< a file of certificates (AWS_CA_BUNDLE) instead of the system's; empty: the system's
+  ProxyUse proxies = ProxyUse::Environment;
+};
+/// libcurl, connections kept alive and shared between threads. Certificates are verified, redirects are not followed.
+/// An answer of more than 32 MiB is Corrupt. A true `cancel` is noticed within 100 ms.
+std::unique_ptr<Transport> make_curl_transport(const TransportOptions& options);
 
 class Client {
  public:
-  /// Everything outlives the client.
-  Client(ClientOptions options, Transport& transport, CredentialSource& credentials, const Clock& clock, Random& random, const Logger& log);
+  /// Everything outlives the client. `random` is used by the threads that call (SystemRandom when there are several).
+  Client(ClientOptions options, Transport& transport, CredentialSource& credentials, const Clock& clock, Random& random,
+         const Logger& log, Sleeper& sleeper = system_sleeper());
 
   const ClientOptions& options() const { return options_; }
 
@@ -92,14 +104,23 @@ class Client {
   CallResult<sqs::SendMessageResponse> send_message(const sqs::SendMessageRequest& request);
   CallResult<sqs::SendMessageBatchResponse> send_message_batch(const sqs::SendMessageBatchRequest& request);
   /// MD5s are checked; a message whose MD5 does not match is BadAnswer. `cancel` ends a long poll early (Kind::Cancelled).
-  CallResult<sqs::ReceiveMessageResponse> receive_message(const sqs::ReceiveMessageRequest& request, const std::atomic<bool>* cancel = nullptr);
+  CallResult<sqs::ReceiveMessageResponse> receive_message(const sqs::ReceiveMessageRequest& request,
+                                                          const std::atomic<bool>* cancel = nullptr);
   CallResult<sqs::EmptyResponse> delete_message(const sqs::DeleteMessageRequest& request);
   CallResult<sqs::DeleteMessageBatchResponse> delete_message_batch(const sqs::DeleteMessageBatchRequest& request);
   CallResult<sqs::EmptyResponse> change_message_visibility(const sqs::ChangeMessageVisibilityRequest& request);
-  CallResult<sqs::ChangeMessageVisibilityBatchResponse> change_message_visibility_batch(const sqs::ChangeMessageVisibilityBatchRequest& request);
+  CallResult<sqs::ChangeMessageVisibilityBatchResponse> change_message_visibility_batch(
+      const sqs::ChangeMessageVisibilityBatchRequest& request);
 
  private:
-  CallResult<sqs::Response> call(const sqs::Request& request, std::chrono::milliseconds extra_time, const std::atomic<bool>* cancel);
+  /// What one attempt came to.
+  struct Attempt;
+
+  CallResult<sqs::Response> call(const sqs::Request& request, std::chrono::milliseconds extra_time,
+                                 const std::atomic<bool>* cancel);
+  Attempt attempt(const sqs::Request& request, const Transport::Request& unsigned_request, const std::atomic<bool>* cancel);
+  template <class T>
+  CallResult<T> call_for(const sqs::Request& request);
 
   ClientOptions options_;
   Transport& transport_;
@@ -107,6 +128,7 @@ class Client {
   const Clock& clock_;
   Random& random_;
   const Logger& log_;
+  Sleeper& sleeper_;
 };
 
 }  // namespace ferry::client
