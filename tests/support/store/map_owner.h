@@ -1,7 +1,9 @@
 #pragma once
 // The smallest owner of a store that is worth testing with: a map from numbers to texts, whose texts live in the store.
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>

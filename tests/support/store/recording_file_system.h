@@ -48,6 +48,7 @@ class DiskModel {
 
  private:
   friend class RecordingFileSystem;
+  friend class RecordedFile;
   struct Contents {
     std::vector<std::byte> now;
     std::vector<std::byte> synced;

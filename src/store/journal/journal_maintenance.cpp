@@ -1,0 +1,478 @@
+// What happens beside the commits: segments are prepared ahead, checkpoints written, space is given back, sparse segments are
+// compacted. One thread does all of it, in this order of urgency, in small rounds.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "store/journal/checkpoint_file.h"
+#include "store/journal/journal.h"
+
+namespace ferry::store {
+namespace {
+constexpr std::chrono::seconds kSpaceRetryInterval{1};
+constexpr std::chrono::seconds kIdleBeforeTrim{1};
+constexpr std::size_t kZeroChunkBytes = 256u << 10;  // small enough not to hold up a group's write behind it
+constexpr std::uint32_t kCompactionChunkBytes = 256u << 10;
+constexpr std::uint64_t kSegmentsAllowed = 4;
+constexpr std::uint64_t kFarBehindFactor = 2;
+constexpr std::uint64_t kFarBehindSegments = 16;
+}  // namespace
+
+bool Journal::maintain_step() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return false;
+  }
+  using Step = Result<bool> (Journal::*)();
+  for (const Step step : {&Journal::prepare_if_needed, &Journal::publish_checkpoint, &Journal::free_segments,
+                          &Journal::checkpoint_if_due, &Journal::compact_some, &Journal::trim}) {
+    const auto done = (this->*step)();
+    if (!done) {
+      fail_store(done.error());
+      return false;
+    }
+    if (*done) return true;
+  }
+  return false;
+}
+
+bool Journal::maintenance_is_due() const {
+  const std::uint64_t interval = std::max(options_.checkpoint_log_bytes, 2 * checkpoints_[0].bytes);
+  return coming_checkpoint_waits_ || compacting_ || log_bytes_ - log_bytes_at_checkpoint_ >= interval ||
+         available() < options_.reserve_bytes + (current_ == nullptr ? 0 : current_->bytes);
+}
+
+// ---- segments ------------------------------------------------------------------------------------------------------------
+
+Result<bool> Journal::prepare_if_needed() {
+  std::uint32_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::uint32_t in_use = current_ != nullptr ? current_->bytes : options_.segment_first_bytes;
+    if (available() >= options_.reserve_bytes + in_use - kBlockBytes) return false;
+    bytes =
+        last_segment_bytes_ == 0 ? options_.segment_first_bytes : std::min(2 * last_segment_bytes_, options_.segment_max_bytes);
+    bytes = std::max(bytes, last_segment_bytes_);
+  }
+  if (space_retry_at_ && clock_.steady() < *space_retry_at_) return false;
+  const auto prepared = prepare_segment(bytes);
+  if (prepared) {
+    if (space_retry_at_) log_.info("disk space is back; new messages are taken again");
+    space_retry_at_.reset();
+    return true;
+  }
+  if (prepared.error().kind != ErrorKind::NoSpace) return Unexpected(prepared.error());
+  if (!space_retry_at_) log_.warn("no disk space for the next segment; new messages are refused when the reserve is reached");
+  space_retry_at_ = clock_.steady() + kSpaceRetryInterval;
+  return false;
+}
+
+Result<void> Journal::prepare_segment(std::uint32_t bytes) {
+  std::optional<Spare> spare;
+  SegmentHeader header;
+  header.store = store_;
+  header.bytes = bytes;
+  {
+    const std::lock_guard lock(mutex_);
+    header.number = next_segment_number_;
+    const auto fits = std::find_if(spares_.begin(), spares_.end(), [&](const Spare& s) { return s.bytes == bytes; });
+    if (fits != spares_.end()) {
+      spare = *fits;
+      spares_.erase(fits);
+    }
+  }
+  header.incarnation = random_.next();
+  const std::string ready = spare ? path(spare_name(spare->number)) : path(kPreparingName);
+  if (spare) {
+    // Its blocks hold groups of another incarnation: they count for nothing once the new header is on disk.
+    AlignedBuffer block(kBlockBytes);
+    encode_segment_header(header, block.span());
+    FERRY_TRY(const auto file, files_.open(ready, log_mode()));
+    FERRY_TRY_VOID(file->write_at(0, block.span()));
+    FERRY_TRY_VOID(file->sync());
+  } else {
+    FERRY_TRY_VOID(fill_new_segment(header));
+  }
+  FERRY_TRY_VOID(files_.rename(ready, path(segment_name(header.number))));
+  FERRY_TRY_VOID(files_.sync_directory(options_.folder));
+  auto segment = std::make_shared<Segment>(header.number, header.incarnation, bytes);
+  FERRY_TRY(segment->file, open_segment_file(header.number));
+  const std::lock_guard lock(mutex_);
+  ++next_segment_number_;
+  last_segment_bytes_ = bytes;
+  segment_bytes_ += bytes;
+  segments_.emplace(header.number, segment);
+  prepared_.push_back(std::move(segment));
+  prepared_bytes_ += bytes - kBlockBytes;
+  return {};
+}
+
+// Zeros are written, not only allocated: writing into allocated but unwritten blocks costs a journal commit of the file system
+// with each sync.
+Result<void> Journal::fill_new_segment(const SegmentHeader& header) {
+  const std::string file_path = path(kPreparingName);
+  FERRY_TRY(const std::uint64_t free, files_.free_bytes(options_.folder));
+  if (free < header.bytes)
+    return fail(ErrorKind::NoSpace, "only " + std::to_string(free) + " bytes are free in " + options_.folder);
+  OpenMode mode{.access = OpenMode::Access::ReadWrite, .creation = OpenMode::Creation::MustBeNew};
+  if (direct_) mode.caching = OpenMode::Caching::Direct;
+  const auto write = [&]() -> Result<void> {
+    FERRY_TRY(const auto file, files_.open(file_path, mode));
+    AlignedBuffer chunk(std::min<std::size_t>(kZeroChunkBytes, header.bytes));
+    std::memset(chunk.data(), 0, chunk.size());
+    encode_segment_header(header, chunk.span().first(kBlockBytes));
+    for (std::uint64_t at = 0; at < header.bytes; at += chunk.size()) {
+      FERRY_TRY_VOID(file->write_at(at, chunk.span()));
+      if (at == 0) std::memset(chunk.data(), 0, kBlockBytes);
+    }
+    return file->sync();
+  };
+  auto written = write();
+  if (!written && written.error().kind == ErrorKind::NoSpace) FERRY_TRY_VOID(files_.remove(file_path));
+  return written;
+}
+
+std::uint64_t Journal::covered_below() const {
+  if (checkpoints_[0].number == 0) return 0;
+  if (checkpoints_[1].number == 0) return checkpoints_[0].segment;
+  return std::min(checkpoints_[0].segment, checkpoints_[1].segment);
+}
+
+bool Journal::is_free(const Segment& segment) const {
+  return segment.number < log_segment_ && segment.live_records == 0 && segment.emptied_by <= durable() && segment.pins == 0 &&
+         segment.number < covered_below();
+}
+
+Result<bool> Journal::free_segments() {
+  std::shared_ptr<Segment> freed;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, segment] : segments_) {
+      if (number >= log_segment_) break;
+      if (!is_free(*segment)) continue;
+      freed = segment;
+      break;
+    }
+    if (freed == nullptr) return false;
+    segments_.erase(freed->number);
+    segment_bytes_ -= freed->bytes;
+    freed->file.reset();
+    std::erase(opened_, freed);
+  }
+  FERRY_TRY_VOID(discard_segment(*freed));
+  if (space_retry_at_) space_retry_at_ = clock_.steady();
+  return true;
+}
+
+Result<void> Journal::discard_segment(const Segment& segment) {
+  bool keep = false;
+  {
+    const std::lock_guard lock(mutex_);
+    keep = spares_.size() < options_.spare_segments_max &&
+           segment.bytes == std::min(last_segment_bytes_, options_.segment_max_bytes);
+  }
+  if (!keep) return files_.remove(path(segment_name(segment.number)));
+  FERRY_TRY_VOID(files_.rename(path(segment_name(segment.number)), path(spare_name(segment.number))));
+  // Before its header is written again: a crash must not bring the old name back with the new header.
+  FERRY_TRY_VOID(files_.sync_directory(options_.folder));
+  const std::lock_guard lock(mutex_);
+  spares_.push_back(Spare{segment.number, segment.bytes});
+  return {};
+}
+
+Journal::Space Journal::space() const {
+  Space space;
+  space.allowed = 2 * live_bytes_ + kSegmentsAllowed * last_segment_bytes_;
+  for (const auto& [number, segment] : segments_) {
+    if (number >= log_segment_) break;
+    if (segment->live_records != 0) continue;
+    space.empty += segment->bytes;
+    if (number >= covered_below() && segment->emptied_by <= durable()) space.blocked += segment->bytes;
+  }
+  return space;
+}
+
+// ---- checkpoints ---------------------------------------------------------------------------------------------------------
+
+void Journal::request_checkpoint() {
+  const std::lock_guard lock(mutex_);
+  checkpoint_requested_ = true;
+  wake_maintenance();
+}
+
+Result<bool> Journal::checkpoint_if_due() {
+  if (coming_checkpoint_) return false;
+  if (checkpoint_retry_at_ && clock_.steady() < *checkpoint_retry_at_) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (marks_.empty()) return false;
+    const std::uint64_t interval = std::max(options_.checkpoint_log_bytes, 2 * checkpoints_[0].bytes);
+    const Space now = space();
+    const bool short_of_space = space_retry_at_.has_value() || segment_bytes_ > now.allowed;
+    const bool due = log_bytes_ - log_bytes_at_checkpoint_ >= interval || (short_of_space && now.blocked > 0);
+    if (!due && !checkpoint_requested_) return false;
+    checkpoint_requested_ = false;
+    log_bytes_at_checkpoint_ = log_bytes_;
+  }
+  checkpoint_retry_at_.reset();
+  auto written = write_checkpoint();
+  if (!written && written.error().kind == ErrorKind::NoSpace) {
+    FERRY_TRY(const bool room, make_room_for_checkpoint());
+    if (room) written = write_checkpoint();
+  }
+  if (written) return true;
+  if (written.error().kind != ErrorKind::NoSpace) return Unexpected(written.error());
+  log_.warn("no disk space for a checkpoint; it is tried again later");
+  checkpoint_retry_at_ = clock_.steady() + kSpaceRetryInterval;
+  const std::lock_guard lock(mutex_);
+  log_bytes_at_checkpoint_ = checkpoints_[0].number == 0 ? 0 : log_bytes_at_checkpoint_;
+  return false;
+}
+
+Result<void> Journal::write_checkpoint() {
+  const std::uint64_t number = next_checkpoint_number_++;
+  const std::string file_path = path(checkpoint_name(number));
+  std::optional<Error> broken;
+  // A checkpoint of millions of messages takes a while; the log must not run out of prepared space meanwhile.
+  CheckpointWriter writer(files_, file_path, store_, number, [&] {
+    for (bool more = true; more && !broken;) {
+      const auto prepared = prepare_if_needed();
+      if (!prepared) broken = prepared.error();
+      more = prepared && *prepared;
+    }
+  });
+  const auto write = [&]() -> Result<Position> {
+    FERRY_TRY_VOID(writer.begin());
+    FERRY_TRY(const Position replay_from, owner_->write_checkpoint(writer));
+    FERRY_TRY_VOID(writer.finish());
+    FERRY_TRY_VOID(files_.sync_directory(options_.folder));
+    return replay_from;
+  };
+  const auto replay_from = write();
+  if (broken) return Unexpected(*broken);
+  if (!replay_from) {
+    const auto removed = files_.remove(file_path);
+    if (!removed && removed.error().kind != ErrorKind::NotFound) return removed;
+    return Unexpected(replay_from.error());
+  }
+  ComingCheckpoint coming;
+  coming.entry.number = number;
+  coming.entry.bytes = writer.bytes();
+  coming.entry.replay_from = replay_from->value;
+  coming.needs_durable = std::max(writer.highest_as_of(), *replay_from);
+  coming_checkpoint_ = coming;
+  const std::lock_guard lock(mutex_);
+  coming_checkpoint_waits_ = true;
+  return {};
+}
+
+Result<bool> Journal::publish_checkpoint() {
+  if (!coming_checkpoint_) return false;
+  CheckpointEntry entry = coming_checkpoint_->entry;
+  CheckpointEntry dropped;
+  std::array<CheckpointEntry, 2> kept{};
+  {
+    const std::lock_guard lock(mutex_);
+    if (durable() < coming_checkpoint_->needs_durable) return false;
+    FERRY_CHECK(!marks_.empty());
+    auto mark = std::upper_bound(marks_.begin(), marks_.end(), entry.replay_from,
+                                 [](std::uint64_t position, const GroupMark& m) { return position < m.first; });
+    if (mark != marks_.begin()) --mark;
+    entry.group_first = mark->first;
+    entry.segment = mark->segment;
+    entry.offset = mark->offset;
+    entry.previous_crc = mark->previous_crc;
+    dropped = checkpoints_[1];
+    kept = {entry, checkpoints_[0]};
+  }
+  FERRY_TRY_VOID(control_.update([&](ControlState& state) {
+    state.checkpoints = kept;
+    state.watermark = durable().value;
+  }));
+  if (dropped.number != 0) FERRY_TRY_VOID(files_.remove(path(checkpoint_name(dropped.number))));
+  coming_checkpoint_.reset();
+  const std::lock_guard lock(mutex_);
+  checkpoints_ = kept;
+  coming_checkpoint_waits_ = false;
+  ++stats_.checkpoints;
+  // Replays start at the marks of the kept checkpoints; with a single one, at the beginning of the log or at its own.
+  const std::uint64_t needed = kept[1].number != 0 ? std::min(kept[0].group_first, kept[1].group_first) : kept[0].group_first;
+  while (!marks_.empty() && marks_.front().first < needed) marks_.pop_front();
+  return true;
+}
+
+// Free files are given up first, then the ballast, which is there for this.
+Result<bool> Journal::make_room_for_checkpoint() {
+  std::vector<Spare> spares;
+  bool ballast = false;
+  {
+    const std::lock_guard lock(mutex_);
+    spares = std::exchange(spares_, {});
+    if (spares.empty()) ballast = std::exchange(ballast_bytes_, 0) != 0;
+  }
+  for (const Spare& spare : spares) FERRY_TRY_VOID(files_.remove(path(spare_name(spare.number))));
+  if (ballast) FERRY_TRY_VOID(files_.remove(path(kBallastName)));
+  return !spares.empty() || ballast;
+}
+
+Result<void> Journal::keep_ballast() {
+  std::uint64_t wanted = 0;
+  std::uint64_t have = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = std::max(options_.ballast_bytes, pad_to(2 * checkpoints_[0].bytes, kBlockBytes));
+    have = ballast_bytes_;
+  }
+  if (have >= wanted) return {};
+  const auto write = [&]() -> Result<void> {
+    FERRY_TRY(const std::uint64_t free, files_.free_bytes(options_.folder));
+    if (free < wanted - have) return fail(ErrorKind::NoSpace, "no space for the ballast");
+    FERRY_TRY(const auto file,
+              files_.open(path(kBallastName), {.access = OpenMode::Access::ReadWrite, .creation = OpenMode::Creation::IfAbsent}));
+    const std::vector<std::byte> zeros(kZeroChunkBytes);
+    for (std::uint64_t at = have; at < wanted;) {
+      const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), wanted - at));
+      FERRY_TRY_VOID(file->write_at(at, std::span(zeros).first(size)));
+      at += size;
+      const std::lock_guard lock(mutex_);
+      ballast_bytes_ = at;
+    }
+    return file->sync();
+  };
+  const auto written = write();
+  if (!written && written.error().kind != ErrorKind::NoSpace) return written;
+  return {};
+}
+
+// ---- compaction ----------------------------------------------------------------------------------------------------------
+
+bool Journal::start_compaction() {
+  const Space now = space();
+  if (segment_bytes_ - now.empty <= now.allowed) return false;
+  std::shared_ptr<Segment> sparsest;
+  for (const auto& [number, segment] : segments_) {
+    if (number >= log_segment_) break;
+    if (segment->live_records == 0 || segment->damaged || segment->compact_after_bytes > log_bytes_) continue;
+    if (segment->live_bytes * 4 > std::uint64_t{segment->bytes} * 3) continue;  // nothing to gain
+    if (sparsest == nullptr || segment->live_bytes * sparsest->bytes < sparsest->live_bytes * segment->bytes) sparsest = segment;
+  }
+  if (sparsest == nullptr) return false;
+  compaction_ = std::make_unique<Compaction>();
+  compaction_->segment = std::move(sparsest);
+  ++compaction_->segment->pins;
+  compacting_ = true;
+  return true;
+}
+
+void Journal::end_compaction() {
+  Segment& segment = *compaction_->segment;
+  --segment.pins;
+  segment.damaged = compaction_->damaged;
+  segment.compact_after_bytes = log_bytes_ + segment.bytes;
+  compacting_ = false;
+  compaction_.reset();
+}
+
+Result<bool> Journal::compact_some() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (compaction_ == nullptr && !start_compaction()) return false;
+    // Copies go through the log like everything else: not faster than it takes them, not into the last of the space.
+    if (pending_bytes_ > options_.pending_bytes_max / 4 || available() < options_.reserve_bytes / 2 + reservation_bytes_max_)
+      return false;
+  }
+  Compaction& work = *compaction_;
+  if (work.reader == nullptr) {
+    FERRY_TRY(work.file, file_of(work.segment));
+    work.reader = std::make_unique<GroupReader>(*work.file, work.segment->number, work.segment->incarnation, work.segment->bytes);
+  }
+  std::uint32_t end = 0;
+  bool empty = false;
+  {
+    const std::lock_guard lock(mutex_);
+    end = work.segment->end;
+    empty = work.segment->live_records == 0;
+  }
+  if (work.offset >= end || empty) {
+    const std::lock_guard lock(mutex_);
+    end_compaction();
+    return true;
+  }
+  std::vector<std::byte> copies;
+  std::vector<Location> places;
+  const std::uint32_t from = work.offset;
+  collect_bodies(end, copies, places);
+  {
+    const std::lock_guard lock(mutex_);
+    stats_.compacted_bytes += work.offset - from;
+    commit_held_ = true;
+  }
+  std::size_t at = 0;
+  for (const Location& place : places) {
+    owner_->relocate(place, std::span(copies).subspan(at, place.length));
+    at += place.length;
+  }
+  const std::lock_guard lock(mutex_);
+  commit_held_ = false;
+  commit_cv_.notify_one();
+  return true;
+}
+
+// Bodies of the next groups, about kCompactionChunkBytes of log. They are offered together while no new group is begun to be
+// written: so that records from many small groups gather in one, or compaction would gain nothing.
+void Journal::collect_bodies(std::uint32_t end, std::vector<std::byte>& copies, std::vector<Location>& places) {
+  Compaction& work = *compaction_;
+  const std::uint32_t stop = std::min<std::uint64_t>(end, std::uint64_t{work.offset} + kCompactionChunkBytes);
+  while (work.offset < stop) {
+    const auto found = work.reader->at(work.offset);
+    const auto records = found && *found ? records_of((*found)->header, (*found)->bytes) : std::nullopt;
+    if (!records) {
+      if (work.gap_at == 0) work.gap_at = work.offset;
+      work.offset += kBlockBytes;
+      continue;
+    }
+    if (work.gap_at != 0 && !work.damaged) {
+      work.damaged = true;
+      log_.error("a segment is damaged; what is needed of it stays where it is",
+                 {{"segment", work.segment->number}, {"offset", work.gap_at}});
+    }
+    for (const RecordView& record : *records) {
+      if (!record.is_body) continue;
+      places.push_back(Location{work.segment->number, record.offset, static_cast<std::uint32_t>(record.payload.size())});
+      copies.insert(copies.end(), record.payload.begin(), record.payload.end());
+    }
+    work.offset += (*found)->header.length;
+  }
+}
+
+// A drained backlog gives its space back, when nothing is being written that would need it again at once.
+Result<bool> Journal::trim() {
+  std::optional<Spare> surplus;
+  {
+    const std::lock_guard lock(mutex_);
+    const Space now = space();
+    throttled_ = segment_bytes_ > kFarBehindFactor * now.allowed + kFarBehindSegments * last_segment_bytes_;
+    std::uint64_t total = segment_bytes_;
+    for (const Spare& spare : spares_) total += spare.bytes;
+    const SteadyTime steady = clock_.steady();
+    if (log_bytes_ != active_log_bytes_) {
+      active_log_bytes_ = log_bytes_;
+      active_at_ = steady;
+    }
+    const bool idle = steady - active_at_ >= kIdleBeforeTrim;
+    const bool odd_size = !spares_.empty() && spares_.back().bytes != last_segment_bytes_;
+    if (spares_.size() > options_.spare_segments_max || odd_size || (idle && !spares_.empty() && total > now.allowed)) {
+      surplus = spares_.back();
+      spares_.pop_back();
+    }
+  }
+  if (surplus) {
+    FERRY_TRY_VOID(files_.remove(path(spare_name(surplus->number))));
+    return true;
+  }
+  FERRY_TRY_VOID(keep_ballast());
+  return false;
+}
+
+}  // namespace ferry::store

@@ -1,0 +1,207 @@
+// Reading payloads: from the groups in memory, from what was read before, from disk. Every byte that comes from disk is
+// checked against its record's checksum, each time.
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/check.h"
+#include "store/journal/journal.h"
+
+namespace ferry::store {
+namespace {
+constexpr std::uint32_t kReadAheadBytes = 256u << 10;  // when reads go forward, or the same request wants more behind it
+constexpr std::uint32_t kReadAloneBytes = 16u << 10;
+constexpr std::size_t kOpenFilesMax = 256;
+
+Unexpected<Error> damaged_record(const Location& location) {
+  return fail(ErrorKind::Corrupt, segment_name(location.segment) + " is damaged at offset " + std::to_string(location.offset));
+}
+}  // namespace
+
+std::shared_ptr<Segment> Journal::find_segment(std::uint32_t number) const {
+  const auto found = segments_.find(number);
+  return found == segments_.end() ? nullptr : found->second;
+}
+
+Journal::Found Journal::find_in_memory(const Location& location, Payload* payload) const {
+  const auto behind =
+      std::upper_bound(groups_.begin(), groups_.end(), location, [](const Location& l, const std::unique_ptr<Group>& group) {
+        return l.segment != group->segment_number ? l.segment < group->segment_number : l.offset < group->offset;
+      });
+  if (behind == groups_.begin()) return Found::Nothing;
+  const Group& group = **std::prev(behind);
+  if (group.segment_number != location.segment || location.offset >= group.offset + (group.closed ? group.padded : group.used)) {
+    return Found::Nothing;
+  }
+  const std::uint64_t at = location.offset - group.offset;
+  if (at < kGroupHeaderBytes || at % 8 != 0 || at + kRecordHeaderBytes + location.length > group.used) return Found::Damaged;
+  std::byte* const record = group.base + at;
+  const std::uint32_t word = std::atomic_ref(*reinterpret_cast<std::uint32_t*>(record)).load(std::memory_order_acquire);
+  if (word == 0) return Found::Unpublished;
+  if ((word & RecordWord::kLengthMask) != location.length) return Found::Damaged;
+  *payload = Payload{group.slab, std::span<const std::byte>(record + kRecordHeaderBytes, location.length)};
+  return Found::Ready;
+}
+
+std::optional<Payload> Journal::read_now(const Location& location) {
+  {
+    const std::lock_guard lock(mutex_);
+    Payload payload;
+    const Found found = find_in_memory(location, &payload);
+    if (found == Found::Ready) return payload;
+    if (found != Found::Nothing || find_segment(location.segment) == nullptr) return std::nullopt;
+  }
+  const auto size = static_cast<std::uint32_t>(record_bytes(location.length));
+  const auto extent = read_cache_.find(location.segment, location.offset, size);
+  if (!extent) return std::nullopt;
+  const auto bytes = extent->buffer->span().subspan(location.offset - extent->start, size);
+  const auto payload = check_record(bytes, location);
+  if (!payload) return std::nullopt;  // read() says what is wrong
+  return Payload{extent->buffer, *payload};
+}
+
+void Journal::read(std::vector<Location> locations, ReadCallback done) {
+  ReadRequest request{std::move(locations), {}, std::move(done)};
+  std::vector<Result<Payload>> payloads;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Location& location : request.locations) {
+      Payload payload;
+      if (find_in_memory(location, &payload) != Found::Ready) break;
+      payloads.emplace_back(std::move(payload));
+    }
+    if (payloads.size() < request.locations.size() && stopping_) {
+      payloads.clear();
+      for (std::size_t i = 0; i < request.locations.size(); ++i)
+        payloads.emplace_back(fail(ErrorKind::Unavailable, "the store is closed"));
+    } else if (payloads.size() < request.locations.size()) {
+      for (const Location& location : request.locations) {
+        request.segments.push_back(find_segment(location.segment));
+        if (request.segments.back() != nullptr) ++request.segments.back()->pins;
+      }
+      reads_.push_back(std::move(request));
+      read_cv_.notify_one();
+      return;
+    }
+  }
+  request.done(std::move(payloads));
+}
+
+bool Journal::read_step() {
+  ReadRequest request;
+  {
+    const std::lock_guard lock(mutex_);
+    if (reads_.empty()) return false;
+    request = std::move(reads_.front());
+    reads_.pop_front();
+    const bool must_wait = std::any_of(request.locations.begin(), request.locations.end(), [&](const Location& location) {
+      Payload unused;
+      return find_in_memory(location, &unused) == Found::Unpublished;
+    });
+    if (must_wait && !failed_ && !stopping_) {
+      parked_reads_.push_back(std::move(request));
+      return true;
+    }
+  }
+  // Neighbours on disk are fetched in one go: in the order of their places, each read reaches as far as the next ones want.
+  const auto& locations = request.locations;
+  std::vector<std::size_t> order(locations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(locations[a].segment, locations[a].offset) < std::pair(locations[b].segment, locations[b].offset);
+  });
+  std::vector<std::optional<Result<Payload>>> answers(locations.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Location& first = locations[order[i]];
+    std::uint32_t read_to = first.offset;
+    for (std::size_t j = i; j < order.size(); ++j) {
+      const Location& next = locations[order[j]];
+      if (next.segment != first.segment || next.offset - first.offset > kReadAheadBytes) break;
+      read_to = std::max(read_to, next.offset + static_cast<std::uint32_t>(record_bytes(next.length)));
+    }
+    answers[order[i]] = answer(request, order[i], read_to);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& segment : request.segments) {
+      if (segment != nullptr) --segment->pins;
+    }
+  }
+  std::vector<Result<Payload>> payloads;
+  payloads.reserve(answers.size());
+  for (auto& payload : answers) payloads.push_back(std::move(*payload));
+  request.done(std::move(payloads));
+  return true;
+}
+
+Result<Payload> Journal::answer(const ReadRequest& request, std::size_t index, std::uint32_t read_to) {
+  const Location& location = request.locations[index];
+  const std::shared_ptr<Segment>& segment = request.segments[index];
+  if (segment == nullptr) return fail(ErrorKind::NotFound, "the payload was released");
+  {
+    const std::lock_guard lock(mutex_);
+    Payload payload;
+    switch (find_in_memory(location, &payload)) {
+      case Found::Ready:
+        return payload;
+      case Found::Unpublished:
+        return fail(ErrorKind::Unavailable, "the store stopped before the payload was published");
+      case Found::Damaged:
+        return damaged_record(location);
+      case Found::Nothing:
+        break;
+    }
+  }
+  return read_from_disk(segment, location, read_to);
+}
+
+Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment, const Location& location,
+                                        std::uint32_t read_to) {
+  const std::uint64_t size = record_bytes(location.length);
+  std::uint32_t end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    end = segment->end;
+  }
+  if (location.offset < kBlockBytes || location.offset + size > end) return damaged_record(location);
+  auto extent = read_cache_.find(location.segment, location.offset, static_cast<std::uint32_t>(size));
+  if (!extent) {
+    FERRY_TRY(const auto file, file_of(segment));
+    const std::uint32_t start = location.offset / kBlockBytes * kBlockBytes;
+    const bool forward = read_cache_.follows(location.segment, location.offset);
+    std::uint64_t stop = std::max<std::uint64_t>(start + (forward ? kReadAheadBytes : kReadAloneBytes), location.offset + size);
+    stop = std::min<std::uint64_t>(pad_to(std::max<std::uint64_t>(stop, read_to), kBlockBytes), end);
+    auto buffer = std::make_shared<AlignedBuffer>(stop - start);
+    FERRY_TRY(const std::size_t got, file->read_at(start, buffer->span()));
+    if (got != buffer->size()) return damaged_record(location);
+    extent = ReadCache::Extent{std::move(buffer), start, static_cast<std::uint32_t>(stop - start)};
+    read_cache_.insert(location.segment, *extent);
+  }
+  const auto payload = check_record(extent->buffer->span().subspan(location.offset - extent->start, size), location);
+  if (!payload) {
+    log_.error("a record is damaged", {{"segment", location.segment}, {"offset", location.offset}, {"bytes", location.length}});
+    return damaged_record(location);
+  }
+  return Payload{extent->buffer, *payload};
+}
+
+Result<std::shared_ptr<File>> Journal::file_of(const std::shared_ptr<Segment>& segment) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (segment->file != nullptr) return segment->file;
+  }
+  FERRY_TRY(auto file, open_segment_file(segment->number));
+  const std::lock_guard lock(mutex_);
+  if (segment->file == nullptr) {
+    segment->file = file;
+    opened_.push_back(segment);
+    if (opened_.size() > kOpenFilesMax) {
+      opened_.front()->file.reset();
+      opened_.pop_front();
+    }
+  }
+  return segment->file;
+}
+
+}  // namespace ferry::store

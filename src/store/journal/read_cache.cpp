@@ -1,0 +1,51 @@
+#include "store/journal/read_cache.h"
+
+namespace ferry::store {
+namespace {
+constexpr std::uint32_t kNearBytes = 64 * 1024;
+}
+
+std::optional<ReadCache::Extent> ReadCache::find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  auto at = extents_.upper_bound(Key{segment, offset});
+  if (at == extents_.begin()) return std::nullopt;
+  --at;
+  const Extent& extent = at->second;
+  if (at->first.first != segment || offset + std::uint64_t{bytes} > extent.end()) return std::nullopt;
+  return extent;
+}
+
+bool ReadCache::follows(std::uint32_t segment, std::uint32_t offset) const {
+  const std::lock_guard lock(mutex_);
+  auto at = extents_.upper_bound(Key{segment, offset});
+  if (at == extents_.begin()) return false;
+  --at;
+  return at->first.first == segment && at->second.end() + kNearBytes >= offset;
+}
+
+void ReadCache::insert(std::uint32_t segment, Extent extent) {
+  const std::lock_guard lock(mutex_);
+  const Key key{segment, extent.start};
+  const std::uint64_t bytes = extent.buffer->size();
+  const auto [at, is_new] = extents_.try_emplace(key, extent);
+  if (is_new) {
+    order_.push_back(key);
+  } else {
+    bytes_ -= at->second.buffer->size();
+    at->second = std::move(extent);
+  }
+  bytes_ += bytes;
+  while (bytes_ > bytes_max_ && !order_.empty()) {
+    const auto oldest = extents_.find(order_.front());
+    bytes_ -= oldest->second.buffer->size();
+    extents_.erase(oldest);
+    order_.pop_front();
+  }
+}
+
+std::uint64_t ReadCache::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+}  // namespace ferry::store

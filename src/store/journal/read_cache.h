@@ -1,0 +1,45 @@
+#pragma once
+// Stretches of segments that were read from disk, kept for their neighbours: first in, first out.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "store/store.h"
+
+namespace ferry::store {
+
+/// Thread-safe.
+class ReadCache {
+ public:
+  explicit ReadCache(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
+
+  struct Extent {
+    std::shared_ptr<const AlignedBuffer> buffer;  // shared with the payloads that were given out of it
+    std::uint32_t start = 0;                      // in the segment
+    std::uint32_t bytes = 0;
+    std::uint32_t end() const { return start + bytes; }
+  };
+  /// The extent that holds [offset, offset + bytes) whole.
+  std::optional<Extent> find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) const;
+  /// Whether something shortly before `offset` is here: the reads go forward.
+  bool follows(std::uint32_t segment, std::uint32_t offset) const;
+  void insert(std::uint32_t segment, Extent extent);
+  /// The bytes that are kept now.
+  std::uint64_t bytes() const;
+
+ private:
+  using Key = std::pair<std::uint32_t, std::uint32_t>;
+  mutable std::mutex mutex_;
+  const std::uint64_t bytes_max_;
+  std::map<Key, Extent> extents_;  // by segment and start
+  std::deque<Key> order_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace ferry::store
