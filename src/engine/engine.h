@@ -18,18 +18,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "engine/queue_key.h"
 #include "sqs/api.h"
 #include "store/store.h"
 
 namespace ferry::engine {
-
-/// Accounts and regions are separate namespaces.
-struct QueueKey {
-  std::string account;
-  std::string region;
-  std::string name;
-  auto operator<=>(const QueueKey&) const = default;
-};
 
 /// Who asks; written into the records of sends and receives (audit, "who holds it").
 struct Caller {
@@ -54,6 +47,8 @@ struct SendCommand {
   std::string_view md5_of_body;                                       ///< 16 raw bytes, hashed by the caller outside every lock
   std::string_view md5_of_message_attributes;                         ///< 16 raw bytes, or empty without attributes
 };
+/// Amazon SQS words some refusals differently for SendMessage and for the entries of SendMessageBatch.
+enum class SendForm { Single, BatchEntries };
 struct Sent {
   Uuid message_id;
 };
@@ -83,7 +78,7 @@ struct EngineOptions {
   bool enforce_deletion_wait = true;  ///< QueueDeletedRecently for 60 s
   bool enforce_purge_wait = true;     ///< PurgeQueueInProgress for 60 s
   std::size_t in_flight_max = 120'000;
-  std::uint64_t index_bytes_max = 0;  ///< sends are throttled beyond; 0: no bound
+  std::uint64_t index_bytes_max = 0;  ///< sends are throttled beyond (give or take 3 KB a queue); 0: no bound
 };
 
 /// A queue as found by name. Holding one keeps the object alive, not the queue: it may be deleted meanwhile (QueueDoesNotExist).
@@ -111,34 +106,41 @@ class Engine final : public store::Owner {
     bool more = false;
   };
   /// Names with `prefix`, greater than `after`, at most `max`.
-  Answer<Listing> list(std::string_view account, std::string_view region, std::string_view prefix, std::string_view after, int max);
+  Answer<Listing> list(std::string_view account, std::string_view region, std::string_view prefix, std::string_view after,
+                       int max);
   Answer<sqs::EmptyResponse> delete_queue(const QueueRef& queue);
   Answer<sqs::EmptyResponse> purge(const QueueRef& queue);
   Answer<sqs::TextMap> get_attributes(const QueueRef& queue, const std::vector<std::string>& names);
   Answer<sqs::EmptyResponse> set_attributes(const QueueRef& queue, const sqs::TextMap& attributes);
 
   // Messages. The vector results have one element for each element of the command, in order.
-  /// ServiceUnavailable for all when the store takes no more.
-  Answer<std::vector<sqs::ApiResult<Sent>>> send(const QueueRef& queue, const Caller& caller, const std::vector<SendCommand>& messages);
+  /// ServiceUnavailable for all when the store takes no more, RequestThrottled for all when the index is at its bound.
+  Answer<std::vector<sqs::ApiResult<Sent>>> send(const QueueRef& queue, const Caller& caller,
+                                                 const std::vector<SendCommand>& messages, SendForm form = SendForm::Single);
   /// The queue's own values, for requests that leave them out.
   Seconds default_wait_time(const QueueRef& queue);
   /// With `waiter` and nothing to give, the waiter is registered under the same lock: no arrival can fall between.
+  /// OverLimit: too many messages are in flight.
   Answer<std::vector<Delivery>> receive(const QueueRef& queue, const Caller& caller, const ReceiveCommand& command,
                                         const std::shared_ptr<Waiter>& waiter);
   /// The waiter is gone (timeout, closed connection). If it was woken already, another one is woken in its place.
   void abandon(const QueueRef& queue, const std::shared_ptr<Waiter>& waiter);
-  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> delete_messages(const QueueRef& queue, const std::vector<std::string>& receipt_handles);
+  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> delete_messages(const QueueRef& queue,
+                                                                          const std::vector<std::string>& receipt_handles);
   struct VisibilityChange {
     std::string receipt_handle;
     Seconds visibility_timeout;
   };
-  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> change_visibility(const QueueRef& queue, const std::vector<VisibilityChange>& changes);
-  /// The body of this message was found damaged: it is reported, never served again, never deleted.
-  void quarantine(const QueueRef& queue, std::uint64_t sequence, const store::Location& location);
+  Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> change_visibility(const QueueRef& queue,
+                                                                            const std::vector<VisibilityChange>& changes);
+  /// The body of this message was found damaged at `location`: it is reported, never served again, and goes only with a purge
+  /// or its queue. If compaction has moved the message meanwhile nothing happens, and its present place is returned: read there.
+  std::optional<store::Location> quarantine(const QueueRef& queue, std::uint64_t sequence, const store::Location& location);
 
   // Time.
   /// Makes visible what is due, wakes waiters, expires and frees in slices of at most 1,000 messages per lock hold.
-  /// Returns when it wants to be called again at the latest (engine time); nothing: only when `ring` says so.
+  /// Returns when it wants to be called again at the latest (engine time; now or earlier: at once, there is more to do);
+  /// nothing: only when `ring` says so. One thread at a time.
   std::optional<Timestamp> tick();
   /// `ring` is called, from any thread and under locks, when tick() must run earlier than it asked for. Set once, before use.
   void set_tick_bell(std::function<void()> ring);
@@ -147,7 +149,7 @@ class Engine final : public store::Owner {
 
   struct Totals {
     std::uint64_t queues = 0;
-    std::uint64_t messages = 0;
+    std::uint64_t messages = 0;  ///< quarantined ones not included
     std::uint64_t quarantined = 0;
     std::uint64_t index_bytes = 0;
   };

@@ -1,0 +1,41 @@
+#pragma once
+// What is behind Engine: the directory and what the queues share. Private to engine.cpp and engine_recovery.cpp.
+
+#include <map>
+#include <shared_mutex>
+#include <unordered_map>
+
+#include "engine/deleted_names.h"
+#include "engine/engine.h"
+#include "engine/queue.h"
+
+namespace ferry::engine {
+
+struct Engine::State {
+  State(store::Store& store, const Clock& clock, Random& random, const Logger& log, EngineOptions options)
+      : shared(store, clock, random, log, options) {}
+  ~State() { shared.schedule.clear(); }
+
+  void insert(QueueRef queue) {
+    queues_by_id.emplace(queue->id(), queue);
+    queues.insert_or_assign(queue->key(), std::move(queue));
+  }
+
+  Shared shared;
+  std::function<void(store::Position)> durable;
+  std::function<void(const Error&)> failed;
+
+  // The lock comes before those of queues; it is never held while a record is filled or published.
+  std::shared_mutex mutex;  // guards everything below
+  store::Position last;     // of the directory's records
+  std::map<QueueKey, QueueRef> queues;
+  std::unordered_map<std::uint64_t, QueueRef> queues_by_id;
+  DeletedNames deleted_names;
+  std::uint64_t next_queue_id = 1;
+
+  // During recovery.
+  std::int64_t newest_ms = 0;  // engine time
+  QueueRef replayed;           // the queue of the last record: the next one is likely to be its too
+};
+
+}  // namespace ferry::engine

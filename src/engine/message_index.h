@@ -1,0 +1,94 @@
+#pragma once
+// The messages of one queue that can still be served, in memory and in the order of their sequence numbers.
+//
+// Sixty-four consecutive numbers make a chunk: two bit masks (present, ready) and a packed array of entries, addressed by
+// counting the bits below. A chunk is packed again when a quarter of its entries is dead and freed when all are. Chunks are
+// found through one ordered map; another ordered set holds those that have a ready message, so that the oldest ready message
+// is found in logarithmic time and one that reappears comes before newer ones. An entry costs 40 bytes, at most 54 with the
+// slack of packing and the share of its chunk when chunks are well filled.
+//
+// Not thread-safe: it belongs to its queue's mutex. Message ids and everything else that is only told are in the record.
+
+#include <absl/container/btree_map.h>
+#include <absl/container/btree_set.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "store/store.h"
+
+namespace ferry::engine {
+
+/// Times are epoch milliseconds: enqueued and visible-from of engine time, first received of the wall clock.
+struct MessageEntry {
+  store::Location location;
+  std::uint32_t receive_count = 0;
+  std::int64_t enqueued_ms = 0;
+  std::int64_t first_received_ms = 0;  ///< 0: never received
+  std::int64_t visible_from_ms = 0;    ///< end of the delay or of the visibility timeout
+};
+static_assert(sizeof(MessageEntry) == 40);
+
+class MessageIndex {
+ public:
+  MessageIndex() = default;
+  MessageIndex(MessageIndex&& other) noexcept { swap(other); }
+  MessageIndex& operator=(MessageIndex&&) = delete;
+  void swap(MessageIndex& other) noexcept;
+
+  /// Inserts, or replaces the one of that number; it is not ready. References and pointers to entries end with any change of
+  /// which messages there are.
+  MessageEntry& put(std::uint64_t sequence, const MessageEntry& entry);
+  /// Null when there is none.
+  MessageEntry* find(std::uint64_t sequence);
+  /// The message is there.
+  void erase(std::uint64_t sequence);
+
+  bool is_ready(std::uint64_t sequence) const;
+  /// Both: the message is there and is not in that state yet.
+  void set_ready(std::uint64_t sequence);
+  void clear_ready(std::uint64_t sequence);
+  /// The first ready message with at least this number.
+  std::optional<std::uint64_t> next_ready(std::uint64_t from) const;
+
+  struct Item {
+    std::uint64_t sequence;
+    MessageEntry* entry;
+  };
+  /// The first message with at least this number.
+  std::optional<Item> next(std::uint64_t from);
+
+  std::uint64_t size() const { return size_; }
+  std::uint64_t ready() const { return ready_; }
+  /// Memory, allocator's overhead estimated.
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::uint64_t kChunkMessages = 64;
+  struct Chunk {
+    std::uint64_t live = 0;
+    std::uint64_t ready = 0;
+    std::uint64_t present = 0;  // which entries the array holds, dead ones included
+    std::uint32_t capacity = 0;
+    std::unique_ptr<MessageEntry[]> entries;
+  };
+  using Chunks = absl::btree_map<std::uint64_t, std::unique_ptr<Chunk>>;
+
+  Chunk* chunk_at(std::uint64_t number) const;
+  Chunk& chunk_for_insert(std::uint64_t number);
+  void resize(Chunk& chunk, std::uint64_t keep, std::uint32_t capacity);
+  void shrink(std::uint64_t number, Chunk& chunk);
+
+  Chunks chunks_;
+  absl::btree_set<std::uint64_t> ready_chunks_;
+  std::uint64_t newest_number_ = 0;  // of newest_, which is the chunk of the greatest number ever inserted
+  Chunk* newest_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::uint64_t ready_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace ferry::engine
