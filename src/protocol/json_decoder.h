@@ -3,11 +3,13 @@
 //
 // simdjson's first stage checks UTF-8 and finds the structure; its on-demand front end only walks it, so whatever it does not
 // look at (scalars, unknown members, what follows the document) is checked here: JSON that is not JSON is refused as a whole.
+// An object that is not closed makes it look behind the end of the text, so the padding there is kept at zero.
 // A member that is null is absent, an unknown member is skipped, of a repeated member the last one counts, numbers and booleans
 // become text where text is expected.
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 #include <string>
@@ -57,6 +59,7 @@ class JsonDecoder {
   std::optional<std::string> decode_in(Scratch& scratch, std::string_view body, S& out) {
     scratch.padded.resize(body.size() + simdjson::SIMDJSON_PADDING);
     body.copy(scratch.padded.data(), body.size());
+    std::fill_n(scratch.padded.begin() + static_cast<std::ptrdiff_t>(body.size()), simdjson::SIMDJSON_PADDING, '\0');
     if (scratch.parser.capacity() < body.size() &&
         scratch.parser.allocate(std::max(std::bit_ceil(body.size()), kFirstCapacity)) != simdjson::SUCCESS) {
       return std::string(kMalformed);

@@ -198,6 +198,16 @@ TEST(JsonDecode, malformed_json_is_refused_as_a_whole) {
   EXPECT_EQ(serialization_text("SendMessage", std::string_view("{}\0", 3)), "The body is not a valid JSON object.");
 }
 
+TEST(JsonDecode, what_an_earlier_body_left_behind_closes_nothing) {
+  for (const std::string_view unclosed :
+       {R"({"Unknown":[{})", R"({"Unknown":{})", R"({"Unknown":{"a":{}})", R"({"Unknown":[[{})"}) {
+    for (const std::string_view rest : {"]}", "}", "}}", "]]}", ",1]}"}) {
+      (void)decode_json("SendMessage", std::string(unclosed) + std::string(rest));
+      EXPECT_EQ(error_of(decode_json("SendMessage", unclosed)).code, ErrorCode::Serialization) << unclosed << rest;
+    }
+  }
+}
+
 TEST(JsonDecode, white_space_is_free) {
   EXPECT_EQ(get<sqs::DeleteQueueRequest>(decode_json("DeleteQueue", " \r\n\t{ \"QueueUrl\" :\t\"a\" \n, \"x\" : null } \r\n"))
                 .queue_url,
