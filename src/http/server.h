@@ -59,10 +59,10 @@ struct Request {
 
 struct Response {
   int status = 200;
-  std::string content_type;  ///< not sent when empty
+  std::string content_type{};  ///< not sent when empty
   /// Beyond Content-Type, Content-Length, Date, Connection. Control characters in values are sent as spaces.
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string body{};
   bool close = false;  ///< close the connection after this answer
 };
 
@@ -121,7 +121,7 @@ struct ServerOptions {
   std::string host = "127.0.0.1";  ///< an address (IPv6 with or without brackets), or a name that resolves to one
   std::uint16_t port = 0;          ///< 0: any free one
   std::size_t loops = 1;           ///< threads; at least 1
-  Limits limits;
+  Limits limits{};
   /// Of deadlines, timers and the Date header; outlives the server. Null: the machine's. After moving a ManualClock, post() an
   /// empty task so that the loop looks at it.
   const Clock* clock = nullptr;
