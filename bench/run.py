@@ -7,6 +7,7 @@ Nothing here passes or fails: a machine that is busy gives other rates, the rati
 
 import argparse
 import json
+import mmap
 import os
 import pathlib
 import re
@@ -44,6 +45,28 @@ def free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
+
+
+def probe_disk(folder, seconds=1.0):
+    """Syncs per second and median latency of one writer: O_DIRECT|O_DSYNC writes of 4 KiB over zero-written space."""
+    path, size = folder / "probe", 4 * 1024 * 1024
+    path.write_bytes(bytes(size))
+    times = []
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_DSYNC)
+    except OSError:
+        return "this file system has no direct writes"
+    try:
+        os.fsync(descriptor)
+        block = mmap.mmap(-1, 4096)
+        until = time.perf_counter() + seconds
+        while (begun := time.perf_counter()) < until:
+            os.pwrite(descriptor, block, len(times) * 4096 % size)
+            times.append(time.perf_counter() - begun)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return f"{len(times) / seconds:,.0f} syncs/s of 4 KiB one by one, median {statistics.median(times) * 1e6:,.0f} us, in this minute"
 
 
 class Process:
@@ -224,13 +247,14 @@ def main():
         nginx = Nginx(folder)
         ferry = Ferry(folder, args.serve_option)
         _, text = ferry.metrics()
-        method = re.search(r'sync_method="([^"]+)"', text)
+        method = re.search(r'sync_method_info\{method="([^"]+)"', text)
         facts = {
             "ferry": text_of(str(ROOT / "build/release/ferry"), "--version"), "nginx": text_of("nginx", "-v"),
             "wrk": text_of("wrk", "-v").splitlines()[0].strip(), "compiler": text_of("c++", "--version").splitlines()[0],
             "kernel": os.uname().release, "cores": os.cpu_count(),
             "processor": next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), os.uname().machine),
             "file system": f"{kind} on {device}", "sync method": method.group(1) if method else "not told by the server",
+            "disk": probe_disk(folder), "busy before": f"load average {os.getloadavg()[0]:.1f}",
             "load": f"{args.connections} connections, bodies of {BODY_BYTES} bytes, {args.rounds} rounds of {args.seconds} s in turns",
         }
         for name, value in facts.items():

@@ -29,7 +29,7 @@ def test_the_port_is_taken(tmp_path):
         port = listening.getsockname()[1]
         status, words = serve_expecting_refusal(tmp_path, listen=f"127.0.0.1:{port}")
         assert status == FAILED
-        sentence(words, str(port), r"(?i)in use|taken")
+        sentence(words, str(port), r"(?i)in use|taken|using this port")
 
 
 def test_two_servers_on_one_folder(tmp_path):
