@@ -33,6 +33,7 @@ ALLOWED = {
 
 # Contracts that others may include although they may not include the rest of the module.
 OPEN_HEADERS = {
+    ("service", "store/store.h"): "a reply waits for the last position of the log that it has seen",
     ("service", "http/server.h"): "a request comes as an exchange, and its answer goes back through it",
 }
 
@@ -43,7 +44,7 @@ LIBRARIES = {
     "curl/": ["client"],
     "openssl/": ["base", "http"],
     "CLI/": ["cli"],
-    "toml++/": ["config", "access"],
+    "toml++/": ["config", "access", "cli"],
     "sqlite3.h": ["ledger"],
     "libpq-fe.h": ["store/postgres"],
     "isa-l": ["base"],

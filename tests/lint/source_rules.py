@@ -17,13 +17,13 @@ SELF = {"tests/lint/source_rules.py", "tests/lint/test_lint.py"}
 # Time and chance are arguments (Clock&, Random&): only src/base meets the system's.
 TIME_AND_CHANCE = re.compile(
     r"\b(system_clock|steady_clock|high_resolution_clock)::now\b|\bthis_thread::sleep_(for|until)\b"
-    r"|\b(clock_gettime|gettimeofday|usleep|nanosleep|srand|rand|random_device|getrandom)\s*\(|\brandom_device\b|(?<![\w.>:])(::)?sleep\s*\("
+    r"|\b(clock_gettime|gettimeofday|usleep|nanosleep|srand|rand|random_device|getrandom)\s*\(|\brandom_device\b|(?<![\w.>])(::sleep\s*\(|sleep\s*\(\s*\d)"
 )
 USING_STD = re.compile(r"\busing namespace std\b")
 
 WORDS = [
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "unfinished work belongs into an issue, not into the source"),
-    (re.compile(r"""(?:^|[\s"'`(=])/(?:work|root|home/\w+)/"""), "a path of one machine"),
+    (re.compile(r"""(?:^|[\s"'`(=])/(?:work|root|home/(?!me\b)\w+)/"""), "a path of one machine"),
     (re.compile(r"(?<![\w&])issues? #?\d+\b", re.IGNORECASE), "a text explains itself without a number elsewhere"),
     (re.compile(r"^(<{7}|>{7})( |$)"), "a conflict that was left"),
 ]

@@ -67,12 +67,12 @@ class SourceRules(unittest.TestCase):
         self.assertIn(part, faults[0])
 
     def test_a_clean_file_is_left_alone(self):
-        text = "#pragma once\n// sleep() is not called here\nint random_value(Random& random);\nauto now = clock.now();\n"
+        text = "#pragma once\n// sleep() is not called here\nint random_value(Random& random);\nvoid sleep(Millis time);\nauto now = clock.now();\n"
         self.assertEqual([], list(source_rules.faults_of("src/engine/a.h", text)))
 
     def test_time_and_chance_outside_base(self):
         for text in ("auto t = std::chrono::system_clock::now();\n", "std::this_thread::sleep_for(1s);\n", "int r = rand();\n",
-                     "  ::sleep(1);\n", "std::random_device device;\n"):
+                     "  ::sleep(1);\n", "sleep(2);\n", "::sleep(seconds);\n", "std::random_device device;\n"):
             self.assert_fault("src/engine/a.cpp", text, "time and chance")
             self.assertEqual([], list(source_rules.faults_of("src/base/clock.cpp", text)))
 
