@@ -438,11 +438,17 @@ class TestWhatIsNotThereYet:
     def test_fifo_redrive_kms(self, sqs, queue):
         unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
         assert code_of(sqs.create_queue, QueueName=unique() + ".fifo", Attributes={"FifoQueue": "true"}) == unsupported
+        assert code_of(sqs.create_queue, QueueName=unique(), tags={"team": "blue"}) == unsupported
         redrive = '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:x","maxReceiveCount":3}'
         for name, value in (("RedrivePolicy", redrive), ("RedriveAllowPolicy", '{"redrivePermission":"denyAll"}'),
                             ("KmsMasterKeyId", "alias/x"), ("Policy", '{"Version":"2012-10-17","Statement":[]}')):
             assert code_of(sqs.set_queue_attributes, QueueUrl=queue, Attributes={name: value}) == unsupported, name
             assert code_of(sqs.create_queue, QueueName=unique(), Attributes={name: value}) == unsupported, name
+
+    def test_parameters_of_other_kinds_of_queue(self, sqs, queue):
+        assert code_of(sqs.send_message, QueueUrl=queue, MessageBody="x", MessageDeduplicationId="d") == "InvalidParameterValue"
+        unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
+        assert code_of(sqs.send_message, QueueUrl=queue, MessageBody="x", MessageGroupId="tenant") == unsupported
 
     def test_actions(self, sqs, queue):
         unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
