@@ -356,6 +356,11 @@ void Journal::stop_threads() {
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    std::move(parked_reads_.begin(), parked_reads_.end(), std::back_inserter(reads_));
+    parked_reads_.clear();
+  }
   while (read_step()) {  // what came while the readers were leaving
   }
 }

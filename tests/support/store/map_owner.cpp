@@ -86,6 +86,16 @@ MapOwner::State MapOwner::state_at(store::Position position) const {
   return state;
 }
 
+std::vector<std::pair<std::uint32_t, std::optional<std::string>>> MapOwner::changes_after(store::Position from,
+                                                                                          store::Position to) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<std::uint32_t, std::optional<std::string>>> changes;
+  for (const Change& change : changes_) {
+    if (change.position > from.value && change.position <= to.value) changes.emplace_back(change.key, change.text);
+  }
+  return changes;
+}
+
 std::optional<store::Location> MapOwner::location_of(std::uint32_t key) const {
   const std::lock_guard lock(mutex_);
   const auto found = map_.find(key);
@@ -213,7 +223,7 @@ void MapOwner::relocate(const store::Location& from, std::span<const std::byte> 
   const std::lock_guard lock(mutex_);
   const std::uint32_t key = key_of(payload);
   const auto found = map_.find(key);
-  if (found == map_.end() || !(found->second == from)) return;
+  if (!relocation_enabled || found == map_.end() || !(found->second == from)) return;
   if (put_locked({{key, text_of(payload)}}, store::Purpose::Upkeep)) ++relocated_;
 }
 

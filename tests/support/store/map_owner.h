@@ -30,6 +30,8 @@ class MapOwner final : public store::Owner {
 
   /// What the map was when the log ended with `position`, by the changes that this object made or was told of.
   State state_at(store::Position position) const;
+  /// Key and text (nothing: erased) of the changes behind `from`, up to `to`.
+  std::vector<std::pair<std::uint32_t, std::optional<std::string>>> changes_after(store::Position from, store::Position to) const;
   std::optional<store::Location> location_of(std::uint32_t key) const;
   std::vector<std::uint32_t> keys() const;
   /// The map as it is, its texts read from the store. Empty text with `damaged` set: could not be read. With a store without
@@ -37,6 +39,12 @@ class MapOwner final : public store::Owner {
   struct Reading {
     State state;
     std::map<std::uint32_t, Error> damaged;
+    /// Beside other threads that erase and put, a payload may be gone by the time it is read.
+    std::map<std::uint32_t, Error> failed_otherwise_than_released() const {
+      auto failed = damaged;
+      std::erase_if(failed, [](const auto& entry) { return entry.second.kind == ErrorKind::NotFound; });
+      return failed;
+    }
   };
   Reading read_all(const std::function<void()>& step);
 
@@ -46,6 +54,8 @@ class MapOwner final : public store::Owner {
   std::uint64_t relocated() const { return relocated_; }
   std::uint64_t replayed() const { return replayed_; }
   std::uint64_t pieces_restored() const { return pieces_restored_; }
+  /// Whether relocate() does what it is asked.
+  bool relocation_enabled = true;
   /// Called by on_durable().
   std::function<void(store::Position)> durable_hook;
   /// Called by write_checkpoint() between two pieces.

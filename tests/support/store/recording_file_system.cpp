@@ -208,6 +208,11 @@ void RecordingFileSystem::clear_faults() {
   faults_ = {};
 }
 
+bool RecordingFileSystem::fault_was_met() const {
+  const std::lock_guard lock(mutex_);
+  return fault_met_;
+}
+
 void RecordingFileSystem::set_capacity(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   capacity_ = bytes;
@@ -254,6 +259,7 @@ std::optional<RecordingFileSystem::Fault> RecordingFileSystem::next_fault(std::s
   const std::uint64_t call = ++calls_[slot];
   const auto& fault = faults_[slot];
   if (!fault || call < fault->call || (call > fault->call && fault->times == Times::Once)) return std::nullopt;
+  fault_met_ = true;
   return fault;
 }
 

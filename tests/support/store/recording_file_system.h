@@ -74,6 +74,8 @@ class RecordingFileSystem final : public FileSystem {
   void fail(Kind kind, std::uint64_t call, ErrorKind error, Times times = Times::Once, std::size_t bytes_written = 0);
   void fail_reads(std::uint64_t call, ErrorKind error);
   void clear_faults();
+  /// Whether any call has failed because of fail() or fail_reads().
+  bool fault_was_met() const;
   /// Total size of the files beyond which writes fail with NoSpace; 0: none.
   void set_capacity(std::uint64_t bytes);
   /// Without it, opening for direct access is refused, as some file systems do.
@@ -121,6 +123,7 @@ class RecordingFileSystem final : public FileSystem {
   static constexpr std::size_t kReadSlot = 7;
   std::array<std::optional<Fault>, 8> faults_;
   std::array<std::uint64_t, 8> calls_{};
+  bool fault_met_ = false;
   std::uint64_t capacity_ = 0;
   bool direct_access_ = true;
 };
