@@ -1,0 +1,117 @@
+#pragma once
+// The way of one message through a worker: received, recognised, routed or refused, handled, settled.
+//
+// take() runs on the receiver's thread, work() on the slots'. A message that is neither settled nor forgotten is in the
+// heartbeat's hands. What SQS delivers twice is run once as far as this process can tell: a message in hand adopts the newer
+// receipt, one that was done is deleted again with its newest handle.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "config/handoff.h"
+#include "worker/dispatcher.h"
+#include "worker/handler.h"
+#include "worker/heartbeat.h"
+#include "worker/router.h"
+#include "worker/run_memory.h"
+#include "worker/settler.h"
+#include "worker/transcript.h"
+
+namespace ferry::worker {
+
+enum class RunMode { Work, Poll };
+
+struct FlowOptions {
+  RunMode mode = RunMode::Work;
+  std::string queue;  ///< as people call it: FERRY_QUEUE
+  config::OnUnmatched on_unmatched = config::OnUnmatched::Keep;
+  config::BackoffSettings backoff;
+  config::WorkerSettings settings;
+  std::string working_folder;
+  std::function<std::optional<std::string>(const std::string&)> environment;  ///< the worker's own
+  std::size_t remembered_ids_max = 100'000;                                   ///< of each kind: done, refused, failed
+  std::size_t refused_held_max = 1'000;  ///< Poll: kept invisible until the run ends; more go back at once, with a delay
+};
+
+/// What a run has done so far. Messages, each counted once but for `attempts_failed`.
+struct Tally {
+  std::uint64_t taken = 0;  ///< new in this run
+  std::uint64_t handled = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t attempts_failed = 0;
+  std::uint64_t interrupted = 0;
+  std::uint64_t duplicates = 0;  ///< deliveries of what was in hand or done already
+};
+
+class MessageFlow {
+ public:
+  struct Parts {
+    const Router& router;
+    QueuePort& queue;
+    Heartbeat& heartbeat;
+    Settler& settler;
+    HandlerRunner& runner;
+    const Clock& clock;
+    Random& random;  ///< may be used by any thread
+    Reporter& reporter;
+    const InterruptLevel& interrupt;
+  };
+  /// Everything in `parts` outlives the flow.
+  MessageFlow(FlowOptions options, Parts parts);
+
+  /// A message that has just arrived. The job to submit, or nothing when it needs no handler. Blocks for a call when it goes to
+  /// the dead letters. `is_new` tells whether this run sees it for the first time.
+  struct Taken {
+    bool is_new = false;
+    std::optional<Job> job;
+  };
+  Taken take(sqs::Message message, SteadyTime arrival);
+  /// Handles and settles. Blocks as long as the handler runs.
+  void work(Job& job);
+  /// The message of a job that was never begun is seen by others at once.
+  void give_up(const Job& job);
+  /// What was kept invisible because it was refused is seen by others at once. At the end of a run.
+  void give_back_refused();
+
+  Tally tally() const;
+  /// Messages in flight that this run has refused or failed.
+  std::int64_t own_in_flight() const;
+
+ private:
+  struct Pause {
+    SteadyTime until;
+    int faults = 0;
+  };
+  HandlerResult run_handler(const Job& job);
+  void conclude(const Job& job, const HandlerResult& result, Millis took);
+  void refuse(const sqs::Message& message, const std::string& reason);
+  void keep_refused(const sqs::Message& message, bool first);
+  void dead_letter(const sqs::Message& message);
+  void remove(const sqs::Message& message);
+  void give_back(const sqs::Message& message, Seconds timeout);
+  void failed_attempt(const sqs::Message& message, const std::string& text);
+  Seconds retry_delay(const sqs::Message& message);
+  std::optional<Seconds> paused_for(const config::RequestType* type);
+  Seconds pause_handler(const config::RequestType* type);
+
+  FlowOptions options_;
+  Parts parts_;
+  mutable std::mutex mutex_;
+  Tally tally_;  // guarded by mutex_, like the rest
+  RememberedIds done_;
+  RememberedIds refused_;
+  RememberedIds failed_;
+  std::vector<std::string> refused_held_;
+  std::map<const config::RequestType*, Pause> pauses_;
+};
+
+}  // namespace ferry::worker

@@ -1,0 +1,56 @@
+#pragma once
+// What a run says: steps for people on stderr as far as they want them, everything into the transcript.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace ferry::worker {
+
+/// A file that is appended to and never truncated. Each line is one write with O_APPEND, so that lines stay whole when runs
+/// overlap. Thread-safe.
+class Transcript {
+ public:
+  /// Creates the file (mode 0600) when it is not there.
+  static Result<std::unique_ptr<Transcript>> open(const std::string& path, const Clock& clock);
+  ~Transcript();
+  Transcript(const Transcript&) = delete;
+  Transcript& operator=(const Transcript&) = delete;
+
+  /// "2026-11-23T08:00:00.000Z [PID] TEXT", control characters escaped.
+  void line(std::string_view text);
+
+ private:
+  Transcript(int descriptor, const Clock& clock) : descriptor_(descriptor), clock_(clock) {}
+  int descriptor_;
+  const Clock& clock_;
+};
+
+enum class Verbosity { Quiet, Normal, Verbose };
+
+/// Thread-safe; one write a line.
+class Reporter {
+ public:
+  /// `transcript` may be null; both outlive the reporter.
+  Reporter(Verbosity verbosity, int descriptor, Transcript* transcript)
+      : verbosity_(verbosity), descriptor_(descriptor), transcript_(transcript) {}
+
+  void step(std::string_view text) { say(Verbosity::Verbose, text); }  ///< every move
+  void note(std::string_view text) { say(Verbosity::Normal, text); }   ///< results and counts
+  void warn(std::string_view text) { say(Verbosity::Quiet, text); }    ///< always shown
+
+ private:
+  void say(Verbosity least, std::string_view text);
+
+  Verbosity verbosity_;
+  int descriptor_;
+  Transcript* transcript_;
+};
+
+/// At most `bytes_max` bytes of text, cut between characters, "…" behind a cut; control characters escaped.
+std::string clip(std::string_view text, std::size_t bytes_max);
+
+}  // namespace ferry::worker

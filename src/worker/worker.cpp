@@ -1,0 +1,223 @@
+#include "worker/worker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sqs/limits.h"
+#include "worker/background_loop.h"
+
+namespace ferry::worker {
+namespace {
+
+constexpr Millis kWatchTick{50};
+constexpr Millis kWaitTick{50};
+constexpr Millis kErrorsToldEvery{60'000};
+constexpr Millis kCountsToldEvery{5'000};
+constexpr Millis kCountsAgain{250};       // between two looks when only the counts hold the end up
+constexpr Millis kSettleTimeMax{60'000};  // for what is left to settle at the end
+constexpr Millis kSettleTimeForced{5'000};
+
+std::string describe(const QueueCounts& counts) {
+  return fmt::format("about {} messages waiting, {} in flight, {} delayed", counts.visible, counts.in_flight, counts.delayed);
+}
+}  // namespace
+
+// In this order: what stops last is made first.
+struct Worker::Loops {
+  BackgroundLoop watch;
+  BackgroundLoop heartbeat;
+  BackgroundLoop settle;
+};
+
+Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, HandlerRunner& runner, const Clock& clock,
+               Random& random, Reporter& reporter, const StopFlag& stop)
+    : options_(std::move(options)),
+      queue_(queue),
+      clock_(clock),
+      random_(random),
+      reporter_(reporter),
+      stop_(stop),
+      plan_(options_.flow.settings.drain_timeout),
+      heartbeat_(options_.flow.settings.visibility, queue, clock, random_, reporter),
+      settler_(options_.settler, queue, clock, random_, reporter),
+      flow_(options_.flow, {router, queue, heartbeat_, settler_, runner, clock, random_, reporter, interrupt_}),
+      drain_(options_.goal) {}
+
+RunSummary Worker::run() {
+  began_ = clock_.steady();
+  Loops loops{BackgroundLoop([this] {
+                const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
+                if (demands.cancel_poll) cancel_poll_ = true;
+                interrupt_ = demands.interrupt;
+                return kWatchTick;
+              }),
+              BackgroundLoop([this] { return heartbeat_.beat(); }), BackgroundLoop([this] { return settler_.flush(); })};
+  settler_.on_added([&loops] { loops.settle.poke(); });
+  dispatcher_ = std::make_unique<Dispatcher>(options_.flow.settings.concurrency, [this](Job& job) { flow_.work(job); });
+  if (is_poll()) tell_counts("at the start");
+  std::optional<RunEnd> end;
+  while (!end) end = next_step();
+  finish(loops);
+  RunSummary summary;
+  summary.end = *end;
+  summary.tally = flow_.tally();
+  summary.unsettled = settler_.given_up();
+  if (summary.end == RunEnd::Stopped && summary.tally.interrupted > 0) summary.end = RunEnd::Forced;
+  if (is_poll() && summary.end != RunEnd::Failed && summary.end != RunEnd::Forced) summary.counts = look_at_counts();
+  if (summary.end == RunEnd::LimitReached && summary.counts) {
+    const QueueCounts& left = *summary.counts;
+    const std::int64_t own = static_cast<std::int64_t>(summary.tally.refused + summary.tally.failed);
+    if (left.visible + left.in_flight + left.delayed <= own) summary.end = RunEnd::Drained;
+  }
+  summary.error = error_;
+  return summary;
+}
+
+std::optional<RunEnd> Worker::next_step() {
+  if (stop_.requests() > 0) return RunEnd::Stopped;
+  if (is_poll() && options_.time_max && clock_.steady() - began_ >= *options_.time_max) return RunEnd::LimitReached;
+  if (is_poll() && options_.messages_max && flow_.tally().taken >= *options_.messages_max) {
+    if (dispatcher_->idle()) return RunEnd::LimitReached;
+    dispatcher_->wait_for_change(kWaitTick);
+    return std::nullopt;
+  }
+  const std::size_t room = dispatcher_->room();
+  if (room == 0) {
+    dispatcher_->wait_for_change(kWaitTick);
+    return std::nullopt;
+  }
+  if (is_poll() && drain_.quiet()) return end_when_drained();
+  return receive_once(room);
+}
+
+std::optional<RunEnd> Worker::end_when_drained() {
+  if (drain_.needs_counts()) {
+    const auto counts = queue_.counts();
+    if (!counts) return on_receive_error(counts.error());
+    drain_.counted(*counts, flow_.own_in_flight(), clock_.steady());
+    if (!drain_.drained()) {
+      if (counts->visible > 0) {
+        drain_ = DrainRule(options_.goal);
+      } else {
+        pause(kCountsAgain);
+      }
+    }
+  }
+  if (drain_.drained()) return RunEnd::Drained;
+  return std::nullopt;
+}
+
+// Short enough that a stop need not cancel a poll, by which messages can be stranded; and no longer than the run may last.
+Seconds Worker::wait_time() const {
+  const config::WorkerSettings& settings = options_.flow.settings;
+  Seconds wait = std::min(settings.wait, std::max(Seconds(1), std::chrono::floor<Seconds>(settings.drain_timeout / 4)));
+  if (is_poll() && options_.time_max) {
+    wait = std::min(wait, std::max(Seconds(0), std::chrono::ceil<Seconds>(began_ + *options_.time_max - clock_.steady())));
+  }
+  return wait;
+}
+
+std::optional<RunEnd> Worker::receive_once(std::size_t room) {
+  std::uint64_t wanted = std::min<std::uint64_t>(room, static_cast<std::uint64_t>(sqs::kReceiveMessagesMax));
+  if (options_.messages_max) wanted = std::min(wanted, *options_.messages_max - flow_.tally().taken);
+  const bool began_idle = dispatcher_->idle() && settler_.waiting() == 0;
+  reporter_.step("polling");
+  auto messages = queue_.receive({static_cast<int>(wanted), wait_time(), options_.flow.settings.visibility}, cancel_poll_);
+  const SteadyTime arrival = clock_.steady();
+  if (!messages) return on_receive_error(messages.error());
+  errors_in_row_ = 0;
+  reached_ = true;
+  const bool stopping = stop_.requests() > 0;
+  if (messages->empty()) {
+    reporter_.step("nothing");
+  } else {
+    reporter_.step(fmt::format("found {}{}", messages->size(), stopping ? "; giving them back, because we stop" : ""));
+  }
+  std::size_t fresh = 0;
+  for (sqs::Message& message : *messages) {
+    if (stopping) {
+      settler_.give_back({message.message_id, message.receipt_handle}, Seconds(0));
+      continue;
+    }
+    MessageFlow::Taken taken = flow_.take(std::move(message), arrival);
+    if (taken.is_new) ++fresh;
+    if (taken.job) dispatcher_->submit(std::move(*taken.job));
+  }
+  drain_.polled({began_idle, fresh});
+  const bool tell = is_poll() && fresh > 0 && !stopping && (!counts_told_ || clock_.steady() - *counts_told_ >= kCountsToldEvery);
+  if (tell) tell_counts("now");
+  return std::nullopt;
+}
+
+std::optional<RunEnd> Worker::on_receive_error(const client::CallError& error) {
+  const Fault fault = classify(error);
+  if (fault == Fault::Cancelled) return std::nullopt;
+  ++errors_in_row_;
+  ++errors_untold_;
+  const bool never_reached = is_poll() && error.kind == client::CallError::Kind::NotReachable && !reached_;
+  const bool final = fault == Fault::NoQueue || fault == Fault::NotAuthorised || never_reached ||
+                     (is_poll() && errors_in_row_ >= options_.poll_errors_max);
+  const SteadyTime now = clock_.steady();
+  if (final || !error_told_ || now - *error_told_ >= kErrorsToldEvery) {
+    reporter_.warn(fmt::format("receiving failed{}: {}{}",
+                               errors_untold_ > 1 ? fmt::format(" ({} times since last told)", errors_untold_) : "",
+                               error.message, final ? "" : "; trying again"));
+    error_told_ = now;
+    errors_untold_ = 0;
+  }
+  if (final) {
+    error_ = error;
+    return RunEnd::Failed;
+  }
+  pause(full_jitter(options_.receive_pause, errors_in_row_, random_) + options_.receive_pause.base / 2);
+  return std::nullopt;
+}
+
+std::optional<QueueCounts> Worker::look_at_counts() {
+  if (!counts_available_) return std::nullopt;
+  auto counts = queue_.counts();
+  if (counts) return *counts;
+  if (classify(counts.error()) == Fault::NotAuthorised) {
+    counts_available_ = false;
+    reporter_.note(fmt::format("how many messages wait cannot be told: {}", counts.error().message));
+  }
+  return std::nullopt;
+}
+
+void Worker::tell_counts(std::string_view when) {
+  counts_told_ = clock_.steady();
+  if (const auto counts = look_at_counts()) reporter_.note(fmt::format("{}: {}", when, describe(*counts)));
+}
+
+void Worker::pause(Millis duration) {
+  const SteadyTime until = clock_.steady() + duration;
+  while (stop_.requests() == 0) {
+    const auto left = std::chrono::ceil<Millis>(until - clock_.steady());
+    if (left <= Millis(0)) return;
+    dispatcher_->wait_for_change(std::min(left, kWaitTick));
+  }
+}
+
+void Worker::finish(Loops& loops) {
+  for (const Job& job : dispatcher_->take_waiting()) flow_.give_up(job);
+  if (!dispatcher_->idle() && stop_.requests() > 0) reporter_.note("stopping; waiting for the handlers that run");
+  while (!dispatcher_->idle()) dispatcher_->wait_for_change(kWaitTick);
+  flow_.give_back_refused();
+  const SteadyTime began = clock_.steady();
+  loops.settle.poke();
+  while (settler_.waiting() > 0) {
+    const Millis limit = stop_.requests() > 1 ? kSettleTimeForced : kSettleTimeMax;
+    if (clock_.steady() - began >= limit) {
+      reporter_.warn(fmt::format("{} messages could not be settled before the end; they come again", settler_.waiting()));
+      break;
+    }
+    dispatcher_->wait_for_change(std::min(kWaitTick, options_.settler.gather));
+  }
+  dispatcher_.reset();
+  loops.settle.stop();
+  loops.heartbeat.stop();
+  loops.watch.stop();
+}
+
+}  // namespace ferry::worker

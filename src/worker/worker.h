@@ -1,0 +1,96 @@
+#pragma once
+// `ferry work` and `ferry poll` without the command line: receives, has messages handled in slots, keeps them invisible
+// meanwhile, settles them, and stops in order.
+//
+// Threads: the caller's receives; `concurrency` slots run handlers; one sends heartbeats, one settles, one watches the stop flag.
+// All are joined when run() returns.
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "worker/backoff.h"
+#include "worker/message_flow.h"
+#include "worker/poll_rules.h"
+#include "worker/queue_port.h"
+#include "worker/router.h"
+#include "worker/transcript.h"
+
+namespace ferry::worker {
+
+struct WorkerOptions {
+  FlowOptions flow;  ///< mode, settings and backoff among them
+  SettlerOptions settler;
+  config::BackoffSettings receive_pause{Millis(200), Millis(30'000)};  ///< after a receive error
+  int poll_errors_max = 10;                                            ///< Poll: receive errors in a row that end it
+  std::optional<std::uint64_t> messages_max;                           ///< Poll
+  std::optional<Millis> time_max;                                      ///< Poll
+  DrainRule::Goal goal = DrainRule::Goal::NothingToDo;                 ///< Poll
+};
+
+enum class RunEnd {
+  Drained,       ///< Poll: nothing left to do
+  LimitReached,  ///< Poll: messages_max or time_max, with work left
+  Stopped,       ///< asked to, and everything running has finished
+  Forced,        ///< asked to, and handlers were interrupted
+  Failed,        ///< a receive error that ends the run: RunSummary::error
+};
+
+struct RunSummary {
+  RunEnd end = RunEnd::Drained;
+  Tally tally;
+  std::size_t unsettled = 0;               ///< messages whose deletion or return was given up
+  std::optional<client::CallError> error;  ///< Failed
+  std::optional<QueueCounts> counts;       ///< Poll: at the end, if they can be had
+};
+
+class Worker {
+ public:
+  /// Everything outlives the worker. `random` need not be thread-safe.
+  Worker(WorkerOptions options, const Router& router, QueuePort& queue, HandlerRunner& runner, const Clock& clock, Random& random,
+         Reporter& reporter, const StopFlag& stop);
+
+  /// Blocks until the run has ended. Once.
+  RunSummary run();
+
+ private:
+  struct Loops;
+  std::optional<RunEnd> next_step();
+  std::optional<RunEnd> receive_once(std::size_t room);
+  std::optional<RunEnd> on_receive_error(const client::CallError& error);
+  std::optional<RunEnd> end_when_drained();
+  std::optional<QueueCounts> look_at_counts();
+  void tell_counts(std::string_view when);
+  void finish(Loops& loops);
+  void pause(Millis duration);
+  Seconds wait_time() const;
+  bool is_poll() const { return options_.flow.mode == RunMode::Poll; }
+
+  WorkerOptions options_;
+  QueuePort& queue_;
+  const Clock& clock_;
+  SharedRandom random_;
+  Reporter& reporter_;
+  const StopFlag& stop_;
+  StopPlan plan_;  // the watching thread's
+  std::atomic<bool> cancel_poll_{false};
+  InterruptLevel interrupt_{0};
+  Heartbeat heartbeat_;
+  Settler settler_;
+  MessageFlow flow_;
+  DrainRule drain_;
+  SteadyTime began_;
+  bool reached_ = false;  // a receive has succeeded
+  int errors_in_row_ = 0;
+  std::uint64_t errors_untold_ = 0;
+  std::optional<SteadyTime> error_told_;
+  std::optional<SteadyTime> counts_told_;
+  bool counts_available_ = true;
+  std::optional<client::CallError> error_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+};
+
+}  // namespace ferry::worker
