@@ -16,10 +16,10 @@ namespace {
 constexpr int kRequestsPerTurn = 32;
 constexpr int kReadsPerTurn = 16;
 
-constexpr std::size_t kFirstBufferBytes = 4 * 1024;
-constexpr std::size_t kExactBufferBytes = 64 * 1024;  // below, a buffer is made for the announced length at once
+constexpr std::size_t kFirstBufferBytes = 4UL * 1024;
+constexpr std::size_t kExactBufferBytes = 64UL * 1024;  // below, a buffer is made for the announced length at once
 // Up to here copying a body behind its head is cheaper than a second piece for the kernel.
-constexpr std::size_t kCopiedBodyBytes = 16 * 1024;
+constexpr std::size_t kCopiedBodyBytes = 16UL * 1024;
 // An ordinary peer reads the answer and closes within a round trip.
 constexpr std::chrono::seconds kLinger{2};
 

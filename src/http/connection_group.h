@@ -31,7 +31,7 @@ class ConnectionGroup {
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
   // For the connections.
-  static constexpr std::size_t kScratchBytes = 64 * 1024;
+  static constexpr std::size_t kScratchBytes = 64UL * 1024;
   EventLoop& loop() { return loop_; }
   const Limits& limits() const { return limits_; }
   Handler& handler() { return handler_; }

@@ -10,8 +10,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 
 namespace ferry::http {
 namespace {
@@ -161,7 +161,7 @@ bool Listener::accept_one() {
 // The listening socket stays readable, so watching it on would spin. One of those who wait is told no, the rest wait on: most of
 // the time descriptors come back before the clients' patience ends.
 void Listener::out_of_descriptors(int errno_value) {
-  warn(warned_descriptors_, "http cannot accept, accepting pauses", std::strerror(errno_value));
+  warn(warned_descriptors_, "http cannot accept, accepting pauses", std::generic_category().message(errno_value));
   if (errno_value == EMFILE || errno_value == ENFILE) refuse_one();
   pause();
   loop_.start_timer(kDescriptorPause, [this] {

@@ -22,11 +22,11 @@
 namespace ferry::http {
 
 struct Limits {
-  std::size_t request_line_bytes_max = 8 * 1024;  ///< 414 beyond
-  std::size_t header_bytes_max = 16 * 1024;       ///< 431 beyond; lines with their CR LF, request line not included
-  std::size_t header_count_max = 100;             ///< 431 beyond
-  std::size_t body_bytes_max = 8 * 1024 * 1024;   ///< 413 beyond
-  std::size_t connections_max = 10'000;           ///< per server; accepting pauses at the limit
+  std::size_t request_line_bytes_max = 8UL * 1024;  ///< 414 beyond
+  std::size_t header_bytes_max = 16UL * 1024;       ///< 431 beyond; lines with their CR LF, request line not included
+  std::size_t header_count_max = 100;               ///< 431 beyond
+  std::size_t body_bytes_max = 8UL * 1024 * 1024;   ///< 413 beyond
+  std::size_t connections_max = 10'000;             ///< per server; accepting pauses at the limit
   // Deadlines are looked at once a second: they end up to a second late, never early.
   std::chrono::seconds header_deadline{10};      ///< from the first byte of a request to the end of its headers; 408 beyond
   std::chrono::seconds body_grace{5};            ///< after which a body must come at body_bytes_per_second_min; 408 beyond

@@ -358,6 +358,8 @@ double cpu_seconds() {
 }
 
 TEST(ServerDeathTest, SurvivesRunningOutOfDescriptors) {
+  // UBSan opens a pipe to look at an object's type, and takes its failing for a wrong type.
+  if (kAddressSanitizer) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(run_out_of_descriptors(), ::testing::ExitedWithCode(0), "");
 }
