@@ -246,6 +246,7 @@ Answer<sqs::EmptyResponse> Queue::set_attributes(const sqs::TextMap& changes) {
   auto changed = sqs::with_attributes(attributes_, changes);
   if (!changed) return {Unexpected(std::move(changed).error()), last_};
   const Moment now = hold.now();
+  expire(hold, now.engine_ms);  // by the old period: a longer one brings nothing back
   const auto logged = hold.log(RecordType::AttributesSet, now, AttributesSetRecord{*changed});
   if (!logged) return {Unexpected(no_room(logged.error())), last_};
   attributes_ = *changed;

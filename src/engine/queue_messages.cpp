@@ -180,10 +180,12 @@ Answer<std::vector<Delivery>> Queue::receive(const Caller& caller, const Receive
     MessageEntry& entry = *index_.find(taken.sequence);
     entry.receive_count = taken.receive_count;
     if (entry.receive_count == 1) entry.first_received_ms = now.wall_ms;
-    if (until_ms > now.engine_ms)
+    if (until_ms > now.engine_ms) {
       hide(taken.sequence, entry, until_ms);
-    else
+    } else {
       entry.visible_from_ms = until_ms;
+      ++became_ready_;  // the wake that brought the caller here goes on to the next
+    }
     deliveries.push_back({taken.sequence, entry.location, {}, taken.receive_count, from_epoch_millis(entry.first_received_ms)});
   }
   hold.release();

@@ -138,6 +138,9 @@ TEST_F(RecoveryTest, ReplayOverAYoungerPieceChangesNothing) {
   EXPECT_TRUE(change(queue, taken[2].receipt_handle, Seconds(500)).has_value());
   receive(queue, 1, Seconds(77));
   engine->quarantine(queue, taken[3].sequence, taken[3].location);
+  store->set_reserve_error(store::Purpose::Upkeep, ErrorKind::Unavailable);  // without a record, but hidden all the same
+  engine->quarantine(queue, taken[4].sequence, taken[4].location);
+  store->set_reserve_error(store::Purpose::Upkeep, std::nullopt);
   send(create("gone"), "x");
   engine->delete_queue(find("gone"));
   send(create("again"), "x");
@@ -185,7 +188,7 @@ TEST_F(RecoveryTest, ReplayOverAYoungerPieceChangesNothing) {
     ASSERT_TRUE(copy->recover(handed).has_value());
     const QueueRef again = second.find(key()).result.value();
     EXPECT_EQ(*second.get_attributes(again, {"All"}).result, attributes) << skip;
-    EXPECT_EQ(second.totals().quarantined, 1u);
+    EXPECT_EQ(second.totals().quarantined, 2u);
     EXPECT_EQ(second.totals().queues, 2u);
     EXPECT_EQ(second.totals().messages, engine->totals().messages);
     EXPECT_EQ(*second.get_attributes(second.find(key("again")).result.value(), {"DelaySeconds"}).result,
@@ -239,6 +242,19 @@ TEST_F(RecoveryTest, NumbersOfDeletedQueuesAndMessagesAreNotUsedAgain) {
   EXPECT_TRUE(remove(find(), first.receipt_handle).has_value());  // of the deleted message, not of the new one
   expect_counts(find(), 1, 0, 0);
   EXPECT_GT(receive(find()).front().sequence, first.sequence);
+}
+
+TEST_F(RecoveryTest, TheNumberOfADeletedQueueIsNotUsedAgain) {
+  const auto id_of = [&](const QueueRef& queue) {
+    send(queue, "x");
+    return decode_message(store->read_now(receive(queue).front().location)->bytes)->queue_id;
+  };
+  const std::uint64_t first = id_of(create("first"));
+  engine->delete_queue(find("first"));
+  settle();
+  ASSERT_TRUE(store->checkpoint().has_value());
+  restart();
+  EXPECT_GT(id_of(create("second")), first);
 }
 
 TEST_F(RecoveryTest, CompactionMovesLiveBodiesAndOnlyThose) {

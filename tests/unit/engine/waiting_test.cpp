@@ -96,6 +96,27 @@ TEST_F(WaitingTest, AWokenWaiterThatIsRefusedPassesItOn) {
   EXPECT_EQ(waiters[1]->wakes, 1);
 }
 
+TEST_F(WaitingTest, AReceiveThatHidesNothingPassesTheWakeOn) {
+  const QueueRef queue = create("q", {{"VisibilityTimeout", "0"}});
+  const auto waiters = wait(queue, 2);
+  send(queue, "x");
+  EXPECT_EQ(woken(waiters), 1);
+  EXPECT_EQ(bodies(poll(queue, waiters[0])), Strings{"x"});
+  EXPECT_EQ(waiters[1]->wakes, 1);
+}
+
+TEST_F(WaitingTest, AWokenWaiterThatMeetsTheInFlightLimitPassesItOn) {
+  options.in_flight_max = 1;
+  restart();
+  const QueueRef queue = create();
+  const auto waiters = wait(queue, 3);
+  engine->send(queue, caller, {command("a"), command("b")});
+  EXPECT_EQ(woken(waiters), 2);
+  EXPECT_EQ(poll(queue, waiters[0]).size(), 1u);
+  EXPECT_EQ(code_of(engine->receive(queue, caller, {}, waiters[1]).result), ErrorCode::OverLimit);
+  EXPECT_EQ(waiters[2]->wakes, 1);
+}
+
 TEST_F(WaitingTest, AWaiterIsRegisteredOnce) {
   const QueueRef queue = create();
   const auto waiters = wait(queue, 1);
