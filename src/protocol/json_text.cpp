@@ -12,6 +12,9 @@ namespace ferry::protocol {
 namespace {
 
 constexpr std::size_t kBlock = 16;
+constexpr auto kBlockLength = static_cast<std::ptrdiff_t>(kBlock);
+// A block is looked at when as much follows it that 16 bytes can be copied from any place in it.
+constexpr std::ptrdiff_t kLookAhead = 2 * kBlockLength + 2;
 
 #ifdef __SSE2__
 // Copies 16 bytes and tells at which of them an escape is needed or begins (bit i: byte i).
@@ -85,17 +88,8 @@ int hex4(const char* at, const char* end) {
   if (end - at < 4) return -1;
   int value = 0;
   for (int i = 0; i < 4; ++i) {
-    const char c = at[i];
-    int digit = 0;
-    if (c >= '0' && c <= '9') {
-      digit = c - '0';
-    } else if (c >= 'a' && c <= 'f') {
-      digit = c - 'a' + 10;
-    } else if (c >= 'A' && c <= 'F') {
-      digit = c - 'A' + 10;
-    } else {
-      return -1;
-    }
+    const int digit = hex_digit_value(at[i]);
+    if (digit < 0) return -1;
     value = value * 16 + digit;
   }
   return value;
@@ -165,22 +159,29 @@ bool read_escape(const char*& from, const char* end, char*& to) {
 void append_json_escaped(std::string& out, std::string_view text) {
   // Through a buffer that holds the worst case of a piece: no size check per character.
   constexpr std::size_t kPiece = 512;
-  std::array<char, kPiece * 6 + kBlock> buffer;
+  std::array<char, kPiece * 6 + 2 * kBlock> buffer;
   while (!text.empty()) {
     const std::string_view piece = text.substr(0, kPiece);
     const char* from = piece.data();
     const char* const end = from + piece.size();
     char* to = buffer.data();
-    while (end - from >= static_cast<std::ptrdiff_t>(kBlock)) {
-      const unsigned found = copy_and_find_escapable(from, to);
+    while (end - from >= kLookAhead) {
+      unsigned found = copy_and_find_escapable(from, to);
       if (found == 0) {
-        from += kBlock;
-        to += kBlock;
+        from += kBlockLength;
+        to += kBlockLength;
         continue;
       }
-      const int plain = std::countr_zero(found);
-      from += plain;
-      to = write_escaped(to + plain, *from++);
+      std::ptrdiff_t done = 0;
+      for (; found != 0; found &= found - 1) {
+        const int at = std::countr_zero(found);
+        std::memcpy(to, from + done, kBlock);
+        to = write_escaped(to + (at - done), from[at]);
+        done = at + 1;
+      }
+      std::memcpy(to, from + done, kBlock);
+      to += kBlockLength - done;
+      from += kBlockLength;
     }
     while (from < end) to = write_escaped(to, *from++);
     out.append(buffer.data(), static_cast<std::size_t>(to - buffer.data()));
@@ -198,18 +199,38 @@ bool json_unescape(std::string_view between_quotes, std::string& out) {
   const char* from = between_quotes.data();
   const char* const end = from + between_quotes.size();
   char* to = out.data();
-  while (from < end) {
-    if (end - from >= static_cast<std::ptrdiff_t>(kBlock)) {
-      const unsigned found = copy_and_find_backslash(from, to);
-      const int plain = found == 0 ? static_cast<int>(kBlock) : std::countr_zero(found);
-      from += plain;
-      to += plain;
-      if (found == 0) continue;
-    } else if (*from != '\\') {
-      *to++ = *from++;
+  while (end - from >= kLookAhead) {
+    unsigned found = copy_and_find_backslash(from, to);
+    std::ptrdiff_t done = 0;
+    while (found != 0) {
+      const int at = std::countr_zero(found);
+      const auto kind = static_cast<unsigned char>(from[at + 1]);
+      std::memcpy(to, from + done, kBlock);
+      to += at - done;
+      done = at;
+      if (kind >= 0x80 || kSimpleUnescapes[kind] == '\0') break;
+      *to++ = kSimpleUnescapes[kind];
+      done += 2;
+      found &= ~(3U << at);  // this one, and what it escapes
+    }
+    if (found != 0) {  // \uXXXX, or no escape at all
+      from += done;
+      if (!read_escape(from, end, to)) return false;
       continue;
     }
-    if (!read_escape(from, end, to)) return false;
+    if (done < kBlockLength) {
+      std::memcpy(to, from + done, kBlock);
+      to += kBlockLength - done;
+      done = kBlockLength;
+    }
+    from += done;
+  }
+  while (from < end) {
+    if (*from != '\\') {
+      *to++ = *from++;
+    } else if (!read_escape(from, end, to)) {
+      return false;
+    }
   }
   out.resize(static_cast<std::size_t>(to - out.data()));
   return true;

@@ -59,9 +59,9 @@ class QueryDecoder {
   }
   void attributes(const names::Map& map, sqs::MessageAttributes& out) {
     each_of_map(map, [&] {
-      auto& [name, value] = out.emplace_back();
-      text(map.key, name);
-      below(map.value, [&] { fields(*this, value); });
+      auto& attribute = out.emplace_back();
+      text(map.key, attribute.first);
+      below(map.value, [&] { fields(*this, attribute.second); });
     });
   }
   // A batch without entries is an empty list here: only JSON can tell it from none.
@@ -81,18 +81,19 @@ class QueryDecoder {
     if (!error_) error_ = std::move(error);
   }
 
-  const std::string* find(std::string_view name) const { return parameters_.find(prefix_ + std::string(name)); }
-  bool has_below(std::string_view name) const { return parameters_.has_below(prefix_ + std::string(name) + "."); }
+  const std::string* find(std::string_view name) { return parameters_.find(full_name_.assign(prefix_).append(name)); }
+  bool has_below(std::string_view name) { return parameters_.has_below(full_name_.assign(prefix_).append(name).append(".")); }
   std::string_view without_dot() const { return std::string_view(prefix_).substr(0, prefix_.size() - 1); }
 
   // Under which of its names a list or map was sent.
-  std::string base_of(std::string_view location, std::string_view member) const {
-    std::string capitalised(member);
-    if (capitalised.front() >= 'a' && capitalised.front() <= 'z') capitalised.front() -= 'a' - 'A';
-    for (const std::string_view name : {location, member, std::string_view(capitalised)}) {
+  std::string base_of(std::string_view location, std::string_view member) {
+    for (const std::string_view name : {location, member}) {
       if (find(name) != nullptr || has_below(name)) return std::string(name);
     }
-    return std::string(location);
+    std::string capitalised(member);
+    if (capitalised.front() < 'a' || capitalised.front() > 'z') return std::string(location);
+    capitalised.front() -= 'a' - 'A';
+    return find(capitalised) != nullptr || has_below(capitalised) ? capitalised : std::string(location);
   }
 
   // Runs `read` with the prefix extended by "name.".
@@ -121,6 +122,7 @@ class QueryDecoder {
 
   const QueryParameters& parameters_;
   std::string prefix_;
+  std::string full_name_;  // only for the next lookup
   std::optional<sqs::ApiError> error_;
 };
 

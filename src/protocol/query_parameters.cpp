@@ -1,11 +1,39 @@
 #include "protocol/query_parameters.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/encoding.h"
+#include "protocol/json_text.h"
 #include "protocol/wire_names.h"
 
 namespace ferry::protocol {
+namespace {
+
+// percent_decode() with '+' as space, for values of a megabyte: most have nothing to decode, the others are written in place.
+std::optional<std::string> form_decode(std::string_view text) {
+  const std::size_t first = std::min({text.find('%'), text.find('+'), text.size()});
+  std::string out(text);
+  char* to = out.data() + first;
+  for (std::size_t i = first; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '+') {
+      c = ' ';
+    } else if (c == '%') {
+      if (text.size() - i < 3) return std::nullopt;
+      const int high = hex_digit_value(text[i + 1]);
+      const int low = hex_digit_value(text[i + 2]);
+      if (high < 0 || low < 0) return std::nullopt;
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+    *to++ = c;
+  }
+  out.resize(static_cast<std::size_t>(to - out.data()));
+  return out;
+}
+
+}  // namespace
 
 sqs::ApiResult<QueryParameters> QueryParameters::parse(std::string_view url_query, std::string_view body) {
   QueryParameters parameters;
@@ -27,8 +55,8 @@ sqs::ApiResult<void> QueryParameters::add(std::string_view form) {
     form.remove_prefix(std::min(end + 1, form.size()));
     if (pair.empty()) continue;
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    auto name = percent_decode(pair.substr(0, equals), PlusRule::Space);
-    auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())), PlusRule::Space);
+    auto name = form_decode(pair.substr(0, equals));
+    auto value = form_decode(pair.substr(std::min(equals + 1, pair.size())));
     if (!name || !value) {
       return sqs::api_fail(sqs::ErrorCode::Serialization,
                            "A parameter is not valid form data: '%' without two hexadecimal digits.");

@@ -72,12 +72,13 @@ template <class T>
 using ApiResult = Result<T, ApiError>;
 
 // The texts that several actions share.
-ApiError queue_does_not_exist();                                                                    // JSON text; the Query codec appends " for this wsdl version"
-ApiError missing_parameter(std::string_view name);                                                  // The request must contain the parameter <name>.
-ApiError invalid_parameter(std::string_view value, std::string_view name, std::string_view reason); // Value <v> for parameter <P> is invalid. Reason: <r>
-ApiError unknown_attribute(std::string_view name);                                                  // Unknown Attribute <name>.
-ApiError invalid_attribute_value(std::string_view attribute);                                       // Invalid value for the parameter <attribute>.
-ApiError invalid_receipt_handle(std::string_view handle);                                           // The input receipt handle "<h>" is not a valid receipt handle.
+ApiError queue_does_not_exist();                    // JSON text; the Query codec appends " for this wsdl version"
+ApiError missing_parameter(std::string_view name);  // The request must contain the parameter <name>.
+ApiError invalid_parameter(std::string_view value, std::string_view name,
+                           std::string_view reason);           // Value <v> for parameter <P> is invalid. Reason: <r>
+ApiError unknown_attribute(std::string_view name);             // Unknown Attribute <name>.
+ApiError invalid_attribute_value(std::string_view attribute);  // Invalid value for the parameter <attribute>.
+ApiError invalid_receipt_handle(std::string_view handle);      // The input receipt handle "<h>" is not a valid receipt handle.
 ApiError unsupported(std::string_view what);
 
 }  // namespace ferry::sqs
