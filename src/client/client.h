@@ -80,9 +80,10 @@ struct TransportOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   std::string ca_bundle;  ///< a file of certificates (AWS_CA_BUNDLE) instead of the system's; empty: the system's
   ProxyUse proxies = ProxyUse::Environment;
+  std::size_t answer_bytes_max = 32 * 1024 * 1024;  ///< a batch of 1 MiB in JSON, escaped, several times over
 };
 /// libcurl, connections kept alive and shared between threads. Certificates are verified, redirects are not followed.
-/// An answer of more than 32 MiB is Corrupt. A true `cancel` is noticed within 100 ms.
+/// A larger answer than allowed is Corrupt. A true `cancel` is noticed within 100 ms.
 std::unique_ptr<Transport> make_curl_transport(const TransportOptions& options);
 
 class Client {

@@ -16,7 +16,6 @@
 
 namespace ferry::client {
 namespace {
-constexpr std::size_t kAnswerBytesMax = 32 * 1024 * 1024;
 constexpr std::size_t kIdleSessionsMax = 64;
 constexpr int kCancelSliceMs = 50;
 constexpr int kPlainSliceMs = 1000;
@@ -41,13 +40,15 @@ struct FreeList {
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
 struct Incoming {
-  Transport::Response response;
+  std::size_t bytes_max;
+  Transport::Response response{};
+  bool head_complete = false;
   bool too_large = false;
 };
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* context) {
   auto& incoming = *static_cast<Incoming*>(context);
-  if (incoming.response.body.size() + size * count > kAnswerBytesMax) {
+  if (incoming.response.body.size() + size * count > incoming.bytes_max) {
     incoming.too_large = true;
     return 0;
   }
@@ -58,7 +59,11 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* conte
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* context) {
   auto& incoming = *static_cast<Incoming*>(context);
   const std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) incoming.response.headers.clear();  // those before belong to an interim answer
+  if (line.starts_with("HTTP/")) {
+    incoming.response.headers.clear();  // those before belong to an interim answer
+    incoming.head_complete = false;
+  }
+  if (trim(line).empty()) incoming.head_complete = true;
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
     incoming.response.headers.emplace_back(to_lower(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
@@ -100,7 +105,7 @@ class CurlTransport final : public Transport {
     FERRY_TRY(const Url url, parse_url(request.url));
     FERRY_TRY(const HeaderList headers, header_list(request));
     std::unique_ptr<Session> session = borrow();
-    Incoming incoming;
+    Incoming incoming{options_.answer_bytes_max, {}};
     prepare(session->easy, request, url, headers.get(), incoming);
     FERRY_CHECK(curl_multi_add_handle(session->multi, session->easy) == CURLM_OK);
     const std::optional<CURLcode> code = run(session->multi, cancel);
@@ -176,13 +181,18 @@ class CurlTransport final : public Transport {
 
   static Result<Response> conclude(CURL* easy, const Url& url, std::optional<CURLcode> code, Incoming& incoming) {
     if (!code) return fail(ErrorKind::Cancelled, "cancelled");
+    // libcurl is content with a head that the end of the connection has cut off.
+    if (*code == CURLE_OK && !incoming.head_complete) {
+      return fail(ErrorKind::Timeout, fmt::format("no whole answer from {}: the connection was closed", url.origin()));
+    }
     if (*code == CURLE_OK) {
       long status = 0;
       curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
       incoming.response.status = static_cast<int>(status);
       return std::move(incoming.response);
     }
-    if (incoming.too_large) return fail(ErrorKind::Corrupt, fmt::format("the answer of {} is larger than 32 MiB", url.origin()));
+    if (incoming.too_large)
+      return fail(ErrorKind::Corrupt, fmt::format("the answer of {} is larger than {} bytes", url.origin(), incoming.bytes_max));
     // Bytes of the request that went out on any connection; what is only queued in the system counts as gone.
     long sent = 0;
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);

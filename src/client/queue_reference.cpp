@@ -46,9 +46,6 @@ CallResult<std::string> resolve_queue(Client& client, const QueueReference& refe
   request.queue_name = reference.name;
   if (!reference.account.empty()) request.queue_owner_aws_account_id = reference.account;
   FERRY_TRY(const sqs::GetQueueUrlResponse response, client.get_queue_url(request));
-  if (response.queue_url.empty()) {
-    return Unexpected(CallError{CallError::Kind::BadAnswer, "", 200, "the answer to GetQueueUrl holds no URL"});
-  }
   return response.queue_url;
 }
 
