@@ -3,12 +3,14 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/random.h"
 
 namespace ferry::cli {
@@ -23,6 +25,10 @@ struct CommandContext {
   int in = 0;   ///< descriptors
   int out = 1;  ///< data only
   int err = 2;  ///< everything else
+  /// All environment variables; null: the process's.
+  const std::map<std::string, std::string, std::less<>>* variables = nullptr;
+  /// Null: a command that runs long watches SIGINT and SIGTERM itself.
+  const StopFlag* stop = nullptr;
 };
 
 // The same for every command; docs/operations.md has the table.

@@ -5,8 +5,13 @@
 #include <array>
 #include <cstdlib>
 
+#include "cli/poll_command.h"
+#include "cli/queue_command.h"
+#include "cli/receive_command.h"
+#include "cli/send_command.h"
 #include "cli/serve_command.h"
 #include "cli/version.h"
+#include "cli/work_command.h"
 
 namespace ferry::cli {
 namespace {
@@ -19,6 +24,11 @@ struct Command {
 
 constexpr std::array kCommands = {
     Command{"serve", "run the queue server", serve_command},
+    Command{"send", "send requests or messages", send_command},
+    Command{"work", "carry requests out until stopped", work_command},
+    Command{"poll", "carry requests out until the queue is drained", poll_command},
+    Command{"receive", "receive messages once and print them", receive_command},
+    Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
 };
 
 std::string usage() {

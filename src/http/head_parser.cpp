@@ -311,7 +311,8 @@ bool HeadParser::finish(std::string_view data, const Limits& limits) {
   }
   if (have_encoding_ && have_length_) return bad(400, "there are both Content-Length and Transfer-Encoding");
   if (have_encoding_ && head_.http_1_0) return bad(400, "Transfer-Encoding does not belong to HTTP/1.0");
-  if (!have_encoding_ && !have_length_) {
+  // A request of HTTP/1.1 without either header has no body (RFC 9112, 6.3); in HTTP/1.0 some senders meant "until I close".
+  if (!have_encoding_ && !have_length_ && head_.http_1_0) {
     std::string_view method = head_.method.in(data.data());
     if (method == "POST" || method == "PUT" || method == "PATCH") return bad(411, "the length of the body is not given");
   }

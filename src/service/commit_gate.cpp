@@ -1,13 +1,19 @@
 #include "service/commit_gate.h"
 
+#include <utility>
+
 namespace ferry::service {
 
-void CommitGate::when_durable(store::Position position, std::function<void()> task) {
+void CommitGate::respond_when_durable(store::Position position, std::shared_ptr<http::Exchange> exchange,
+                                      http::Response&& response) {
   if (store_.durable() >= position) {
-    task();
+    exchange->respond(std::move(response));
     return;
   }
-  held_.push(Held{position, next_order_++, std::move(task)});
+  // Most answers come in the order of their positions: the walk back from the end is short.
+  auto place = held_.end();
+  while (place != held_.begin() && std::prev(place)->position > position) --place;
+  held_.insert(place, Held{position, std::move(exchange), std::move(response)});
   waiting_.store(true);
   // The group may have become durable between the first look and the store above; then nobody would ring.
   if (store_.durable() >= position && waiting_.exchange(false)) release();
@@ -21,14 +27,15 @@ void CommitGate::ring() {
 
 void CommitGate::release() {
   const store::Position durable = store_.durable();
-  while (!held_.empty() && held_.top().position <= durable) {
-    std::function<void()> task = std::move(const_cast<Held&>(held_.top()).task);  // top() is const only to keep the order
-    held_.pop();
-    task();
+  while (!held_.empty() && held_.front().position <= durable) {
+    Held leaving = std::move(held_.front());
+    held_.pop_front();
+    leaving.exchange->respond(
+        std::move(leaving.response));  // which may handle the connection's next request, and hold its answer
   }
   if (held_.empty()) return;
   waiting_.store(true);
-  if (store_.durable() >= held_.top().position && waiting_.exchange(false)) loop_.post([this] { release(); });
+  if (store_.durable() >= held_.front().position && waiting_.exchange(false)) loop_.post([this] { release(); });
 }
 
 }  // namespace ferry::service

@@ -3,10 +3,8 @@
 // thread rings each loop that waits at most once per group.
 
 #include <atomic>
-#include <functional>
+#include <deque>
 #include <memory>
-#include <queue>
-#include <vector>
 
 #include "http/server.h"
 #include "store/store.h"
@@ -18,8 +16,9 @@ class CommitGate {
   /// Both outlive the gate.
   CommitGate(http::Loop& loop, const store::Store& store) : loop_(loop), store_(store) {}
 
-  /// Runs `task` when the store is durable up to `position`: at once if it is already. On the loop's thread only.
-  void when_durable(store::Position position, std::function<void()> task);
+  /// Answers `exchange`, which belongs to this loop, when the store is durable up to `position`: at once if it is already.
+  /// On the loop's thread only.
+  void respond_when_durable(store::Position position, std::shared_ptr<http::Exchange> exchange, http::Response&& response);
 
   /// From the store's commit thread: something became durable.
   void ring();
@@ -27,18 +26,14 @@ class CommitGate {
  private:
   struct Held {
     store::Position position;
-    std::uint64_t order;  // equal positions leave in the order in which they came
-    std::function<void()> task;
-    bool operator<(const Held& other) const {
-      return position != other.position ? position > other.position : order > other.order;  // smallest on top
-    }
+    std::shared_ptr<http::Exchange> exchange;
+    http::Response response;
   };
   void release();
 
   http::Loop& loop_;
   const store::Store& store_;
-  std::priority_queue<Held> held_;  // the loop's thread only
-  std::uint64_t next_order_ = 0;
+  std::deque<Held> held_;  // by position, oldest first among equals; the loop's thread only
   std::atomic<bool> waiting_{false};
 };
 

@@ -29,7 +29,9 @@ sqs::ApiResult<void> Service::allow(const ContextRef& context, std::string_view 
 }
 
 std::string Service::url_of(const ContextRef& context, std::string_view queue_name) const {
-  return fmt::format("{}/{}/{}", context->base_url, context->identity.account, queue_name);
+  const std::string_view host = context->exchange->request().header("Host");
+  return fmt::format("http://{}/{}/{}", host.empty() ? std::string_view(options_.fallback_host) : host, context->identity.account,
+                     queue_name);
 }
 
 Result<Service::FoundQueue, Service::QueueFailure> Service::find_queue(const ContextRef& context,

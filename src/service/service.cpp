@@ -145,16 +145,14 @@ void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {
   auto identity = identity_check_.identify(request);
   if (!identity) {
     counters_.refused_access.add();
-    respond(context, Unexpected(std::move(identity).error()));
+    exchange->respond(answer_to(*context, Unexpected(std::move(identity).error())));
     return;
   }
   context->identity = std::move(identity).value();
-  const std::string_view host = request.header("Host");
-  context->base_url = fmt::format("http://{}", host.empty() ? std::string_view(options_.fallback_host) : host);
 
   auto decoded = protocol::decode(context->protocol, wire);
   if (!decoded) {
-    respond(context, Unexpected(std::move(decoded).error()));
+    exchange->respond(answer_to(*context, Unexpected(std::move(decoded).error())));
     return;
   }
   context->action = std::move(decoded->action);
@@ -174,43 +172,36 @@ void Service::dispatch(const ContextRef& context, sqs::Request&& request) {
 }
 
 void Service::finish(const ContextRef& context, Outcome&& outcome) {
-  CommitGate& gate = *gates_[context->exchange->loop().index()];
-  if (store_.durable() >= outcome.seen) {
-    respond(context, outcome.result);
-    return;
-  }
-  gate.when_durable(outcome.seen,
-                    [this, context, result = std::make_shared<sqs::ApiResult<sqs::Response>>(std::move(outcome.result))] {
-                      respond(context, *result);
-                    });
+  // Encoded before it waits: the disk and the processor work side by side.
+  gates_[context->exchange->loop().index()]->respond_when_durable(outcome.seen, context->exchange,
+                                                                  answer_to(*context, outcome.result));
 }
 
-void Service::respond(const ContextRef& context, const sqs::ApiResult<sqs::Response>& result) {
+http::Response Service::answer_to(const RequestContext& context, const sqs::ApiResult<sqs::Response>& result) {
   protocol::WireResponse wire;
-  int status = 200;
   if (result) {
-    wire = protocol::encode(context->protocol, context->action, *result, context->request_id);
+    wire = protocol::encode(context.protocol, context.action, *result, context.request_id);
   } else {
     const sqs::ErrorCatalogueRow& row = sqs::catalogue_row(result.error().code);
     (row.fault == sqs::Fault::Sender ? counters_.errors_sender : counters_.errors_receiver).add();
-    wire = protocol::encode_error(context->protocol, result.error(), context->request_id);
+    wire = protocol::encode_error(context.protocol, result.error(), context.request_id);
   }
-  status = wire.http_status;
   http::Response response;
-  response.status = status;
+  response.status = wire.http_status;
   response.content_type = wire.content_type;
   response.body = std::move(wire.body);
-  response.headers.emplace_back("x-amzn-RequestId", context->request_id);
+  response.headers.reserve(3);
+  response.headers.emplace_back("x-amzn-RequestId", context.request_id);
   if (!wire.query_error.empty()) response.headers.emplace_back("x-amzn-query-error", std::move(wire.query_error));
-  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
   if (log_.enabled(LogLevel::Debug)) {
-    log_.debug("request", {{"action", context->action},
-                           {"status", status},
-                           {"principal", context->identity.caller.principal},
-                           {"request_id", context->request_id},
+    log_.debug("request", {{"action", context.action},
+                           {"status", response.status},
+                           {"principal", context.identity.caller.principal},
+                           {"request_id", context.request_id},
                            {"bytes", response.body.size()}});
   }
-  context->exchange->respond(std::move(response));
+  return response;
 }
 
 }  // namespace ferry::service

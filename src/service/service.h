@@ -31,7 +31,6 @@ struct RequestContext {
   std::string action;
   std::string request_id;
   Identity identity;
-  std::string base_url;  ///< "http://HOST": what queue URLs of the answer start with
 };
 using ContextRef = std::shared_ptr<RequestContext>;
 
@@ -107,8 +106,9 @@ class Service final : public http::Handler {
   sqs::ApiResult<void> allow(const ContextRef& context, std::string_view action, std::string_view queue_name);
   std::string url_of(const ContextRef& context, std::string_view queue_name) const;
 
+  /// Answers when what the outcome has seen is durable.
   void finish(const ContextRef& context, Outcome&& outcome);
-  void respond(const ContextRef& context, const sqs::ApiResult<sqs::Response>& result);
+  http::Response answer_to(const RequestContext& context, const sqs::ApiResult<sqs::Response>& result);
 
   engine::Engine& engine_;
   store::Store& store_;

@@ -1,0 +1,283 @@
+#include "cli/worker_setup.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/encoding.h"
+#include "client/queue_reference.h"
+#include "worker/backoff.h"
+#include "worker/client_queue_port.h"
+
+namespace ferry::cli {
+namespace {
+
+constexpr Seconds kPollWait{2};  // a poll ends after two polls that bring nothing; any wait asks every part of the service
+constexpr config::BackoffSettings kStartBackoff{Millis(500), Millis(30'000)};
+constexpr Millis kStopTick{50};
+
+std::string_view name_of(worker::RunMode mode) {
+  return mode == worker::RunMode::Poll ? "poll" : "work";
+}
+
+// One run: what it is made of lives here, in the order of need.
+class Run {
+ public:
+  Run(const WorkerFlags& flags, worker::RunMode mode, CommandContext& context, const StopFlag& stop)
+      : flags_(flags), mode_(mode), context_(context), stop_(stop), name_(name_of(mode)) {}
+
+  int run() {
+    for (const auto step :
+         {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::connect, &Run::find_dead_letters, &Run::lock}) {
+      if (const auto exit_code = (this->*step)()) return *exit_code;
+    }
+    return work();
+  }
+
+ private:
+  std::optional<int> usage(std::string_view message) const { return complain(context_, name_, message, kExitUsage); }
+
+  std::optional<int> read_handlers() {
+    if (!flags_.command.empty()) return read_command();
+    if (flags_.timeout) return usage("--timeout is for a COMMAND; handlers have theirs in handoff.toml");
+    HandoffOrExit found = find_handoff(flags_.config, context_, name_);
+    if (found.exit_code) return found.exit_code;
+    if (!found.handoff) {
+      return usage(
+          fmt::format("there is no handoff.toml here; name one with --config, or a command: ferry {} QUEUE -- COMMAND…", name_));
+    }
+    handoff_ = std::move(*found.handoff);
+    if (const auto resolved = config::resolve_programs(handoff_); !resolved) return usage(resolved.error().text());
+    router_.emplace(handoff_);
+    return std::nullopt;
+  }
+
+  std::optional<int> read_command() {
+    if (!flags_.config.empty()) return usage("give --config or a COMMAND, not both");
+    config::HandlerSpec handler;
+    for (const std::string& word : flags_.command) handler.argv.push_back({word, config::PlaceholderKind::None, {}});
+    const std::string& program = flags_.command[0];
+    handler.program = program;
+    if (program.find('/') == std::string::npos) {
+      auto found = find_program(program, context_.environment("PATH").value_or(handoff_.worker.path));
+      if (!found) return usage(found.error().message);
+      handler.program = std::move(*found);
+    }
+    if (const auto usable = check_program(handler.program); !usable) return usage(usable.error().message);
+    handler.timeout = flags_.timeout.value_or(handler.timeout);
+    if (handler.timeout < Millis(1) || handler.timeout > std::chrono::hours(11))
+      return usage("--timeout must be from 1ms to 11h");
+    command_.handler = std::move(handler);
+    router_.emplace(command_);
+    return std::nullopt;
+  }
+
+  std::optional<int> apply_flags() {
+    config::WorkerSettings& settings = handoff_.worker;
+    if (flags_.concurrency) settings.concurrency = *flags_.concurrency;
+    const auto whole = [&](const std::optional<Millis>& value, Seconds& target, Seconds min, Seconds max) {
+      if (!value) return true;
+      target = std::chrono::duration_cast<Seconds>(*value);
+      return target == *value && target >= min && target <= max;
+    };
+    if (mode_ == worker::RunMode::Poll && !flags_.wait) settings.wait = std::min(settings.wait, kPollWait);
+    if (!whole(flags_.visibility, settings.visibility, Seconds(3), Seconds(43'200)))
+      return usage("--visibility must be whole seconds from 3s to 12h");
+    const Seconds least_wait(mode_ == worker::RunMode::Poll ? 1 : 0);
+    if (!whole(flags_.wait, settings.wait, least_wait, Seconds(20))) {
+      return usage(fmt::format("--wait must be whole seconds from {} to 20", least_wait.count()));
+    }
+    settings.wait = std::max(settings.wait, least_wait);
+    if (flags_.drain_timeout) settings.drain_timeout = *flags_.drain_timeout;
+    return std::nullopt;
+  }
+
+  std::optional<int> open_files() {
+    auto transcript = open_transcript(flags_.client, context_);
+    if (!transcript) return usage(transcript.error().message);
+    transcript_ = std::move(*transcript);
+    worker::Verbosity verbosity = worker::Verbosity::Normal;
+    if (flags_.client.quiet) verbosity = worker::Verbosity::Quiet;
+    if (flags_.client.verbose > 0) verbosity = worker::Verbosity::Verbose;
+    reporter_.emplace(verbosity, context_.err, transcript_.get());
+    return std::nullopt;
+  }
+
+  // `work` waits for a server that is not there yet; `poll` says so and ends.
+  std::optional<int> connect() {
+    auto session = Session::open(flags_.client, flags_.queue, context_);
+    if (!session) return usage(session.error().message);
+    session_ = std::move(*session);
+    const auto reference = client::parse_queue_argument(flags_.queue);
+    if (!reference) return usage(reference.error().message);
+    for (int attempt = 1;; ++attempt) {
+      auto url = client::resolve_queue(session_->client(), *reference);
+      if (url) {
+        url_ = std::move(*url);
+        return std::nullopt;
+      }
+      const bool may_pass = worker::classify(url.error()) == worker::Fault::Transient;
+      if (mode_ == worker::RunMode::Poll || !may_pass) return cannot_find(url.error());
+      if (attempt == 1) reporter_->warn(fmt::format("{}; trying again until it is there", url.error().message));
+      const SteadyTime until =
+          context_.clock.steady() + worker::full_jitter(kStartBackoff, attempt, context_.random) + kStartBackoff.base;
+      while (context_.clock.steady() < until && stop_.requests() == 0) sleep_for(kStopTick);
+      if (stop_.requests() > 0) return kExitDone;
+    }
+  }
+
+  int cannot_find(client::CallError error) const {
+    if (worker::classify(error) == worker::Fault::NoQueue) {
+      error.message = fmt::format("there is no queue {} at {}", flags_.queue, session_->endpoint().url);
+    }
+    return complain(context_, name_, error, session_->endpoint().url);
+  }
+
+  std::optional<int> find_dead_letters() {
+    if (handoff_.on_unmatched != config::OnUnmatched::DeadLetter) return std::nullopt;
+    QueueOrExit where = find_queue(*session_, handoff_.dead_letter_queue, context_, name_);
+    if (where.exit_code) return where.exit_code;
+    if (where.url == url_) return usage("dead_letter_queue is the queue that is worked on");
+    dead_letter_url_ = std::move(where.url);
+    return std::nullopt;
+  }
+
+  std::optional<int> lock() {
+    if (mode_ != worker::RunMode::Poll) return std::nullopt;
+    const Sha256Digest digest = sha256(url_);
+    const std::string name = "poll-" + hex_encode(std::span(digest)).substr(0, 24);
+    auto lock = HostLock::acquire(host_lock_path(context_.environment("XDG_RUNTIME_DIR").value_or(""), name));
+    if (!lock && lock.error().kind == ErrorKind::Busy) {
+      reporter_->warn(fmt::format("another run polls {} on this host already; nothing to do", flags_.queue));
+      return kExitDone;
+    }
+    if (!lock) return complain(context_, name_, lock.error().message, kExitFailed);
+    lock_ = std::move(*lock);
+    return std::nullopt;
+  }
+
+  worker::WorkerOptions worker_options() const {
+    worker::WorkerOptions options;
+    options.flow.mode = mode_;
+    options.flow.queue = flags_.queue;
+    options.flow.on_unmatched = handoff_.on_unmatched;
+    options.flow.backoff = handoff_.backoff;
+    options.flow.settings = handoff_.worker;
+    options.flow.working_folder = handoff_.folder;
+    options.flow.environment = context_.environment;
+    options.time_max = flags_.time_max;
+    if (flags_.messages_max) options.messages_max = static_cast<std::uint64_t>(*flags_.messages_max);
+    if (flags_.until_empty) options.goal = worker::DrainRule::Goal::Empty;
+    return options;
+  }
+
+  int work() {
+    worker::ClientQueuePort port(session_->client(), url_, dead_letter_url_);
+    worker::ProcessRunner runner(context_.clock, *reporter_);
+    worker::Worker worker(worker_options(), *router_, port, runner, context_.clock, context_.random, *reporter_, stop_);
+    reporter_->note(fmt::format("{}ing {} at {} with {} slots{}", name_, flags_.queue, session_->endpoint().url,
+                                handoff_.worker.concurrency,
+                                mode_ == worker::RunMode::Work ? "; Ctrl-C lets running handlers finish" : ""));
+    const worker::RunSummary summary = worker.run();
+    tell(summary);
+    if (summary.end == worker::RunEnd::Failed) complain(context_, name_, *summary.error, session_->endpoint().url);
+    return exit_code_of(summary, mode_, stop_.signal());
+  }
+
+  void tell(const worker::RunSummary& summary) {
+    const worker::Tally& tally = summary.tally;
+    reporter_->note(fmt::format(
+        "{} handled, {} refused, {} failed, {} interrupted{}", tally.handled, tally.refused, tally.failed, tally.interrupted,
+        summary.counts ? fmt::format("; about {} messages waiting, {} in flight, {} delayed", summary.counts->visible,
+                                     summary.counts->in_flight, summary.counts->delayed)
+                       : std::string()));
+    if (mode_ == worker::RunMode::Work) return;
+    const OutputFormat format = resolve_format(flags_.client, context_, OutputFormat::Json);
+    if (format == OutputFormat::Table) return;  // the line above says it
+    JsonWriter json;
+    json.begin_object();
+    json.key("Handled").number(static_cast<std::int64_t>(tally.handled));
+    json.key("Refused").number(static_cast<std::int64_t>(tally.refused));
+    json.key("Failed").number(static_cast<std::int64_t>(tally.failed));
+    json.key("Interrupted").number(static_cast<std::int64_t>(tally.interrupted));
+    json.key("Duplicates").number(static_cast<std::int64_t>(tally.duplicates));
+    json.key("Unsettled").number(static_cast<std::int64_t>(summary.unsettled));
+    json.key("Drained").boolean(summary.end == worker::RunEnd::Drained);
+    if (summary.counts) {
+      json.key("ApproximateNumberOfMessages").number(summary.counts->visible);
+      json.key("ApproximateNumberOfMessagesNotVisible").number(summary.counts->in_flight);
+      json.key("ApproximateNumberOfMessagesDelayed").number(summary.counts->delayed);
+    }
+    json.end_object();
+    write_text(context_.out, json.str() + "\n");
+  }
+
+  const WorkerFlags& flags_;
+  worker::RunMode mode_;
+  CommandContext& context_;
+  const StopFlag& stop_;
+  std::string_view name_;
+  config::Handoff handoff_;      // with a COMMAND: the defaults
+  config::RequestType command_;  // with a COMMAND
+  std::optional<worker::Router> router_;
+  std::unique_ptr<worker::Transcript> transcript_;
+  std::optional<worker::Reporter> reporter_;
+  std::unique_ptr<Session> session_;
+  std::string url_;
+  std::string dead_letter_url_;
+  std::unique_ptr<HostLock> lock_;
+};
+}  // namespace
+
+std::span<const std::string> split_command(std::span<const std::string> arguments, std::vector<std::string>& command) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] != "--") continue;
+    command.assign(arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1, arguments.end());
+    return arguments.first(i);
+  }
+  return arguments;
+}
+
+void add_worker_options(CLI::App& app, WorkerFlags& flags) {
+  app.add_option("QUEUE", flags.queue, "name, URL or ARN")->required();
+  app.add_option("--config", flags.config, "requests and their handlers [./handoff.toml]");
+  app.add_option("-j,--concurrency", flags.concurrency, "handlers at a time, 1 to 256 [worker.concurrency, 4]")
+      ->check(CLI::Range(1, 256));
+  app.add_option_function<std::string>(
+      "--visibility", duration_into(flags.visibility),
+      "how long a message stays hidden if this worker dies; extended while it is handled [worker.visibility, 60s]");
+  app.add_option_function<std::string>("--drain-timeout", duration_into(flags.drain_timeout),
+                                       "how long running handlers may finish after a stop [worker.drain_timeout, 30s]");
+  app.add_option_function<std::string>("--timeout", duration_into(flags.timeout), "of a COMMAND [5m]");
+  add_client_options(app, flags.client, TranscriptFlag::Yes);
+}
+
+int run_worker(const WorkerFlags& flags, worker::RunMode mode, CommandContext& context) {
+  if (context.stop != nullptr) return Run(flags, mode, context, *context.stop).run();
+  StopFlag stop;
+  constexpr int kSignals[] = {SIGINT, SIGTERM};
+  const SignalWatch watch(kSignals, [&stop](int signal) { stop.request(signal); });
+  return Run(flags, mode, context, stop).run();
+}
+
+int exit_code_of(const worker::RunSummary& summary, worker::RunMode mode, int signal) {
+  const bool poll = mode == worker::RunMode::Poll;
+  const bool trouble = summary.tally.refused + summary.tally.failed + summary.unsettled > 0;
+  switch (summary.end) {
+    case worker::RunEnd::Failed:
+      return exit_code_of(*summary.error);
+    case worker::RunEnd::Forced:
+      return 128 + signal;
+    case worker::RunEnd::Stopped:
+      return poll ? 128 + signal : kExitDone;
+    case worker::RunEnd::LimitReached:
+      return trouble ? kExitFailed : kExitWorkLeft;
+    case worker::RunEnd::Drained:
+      return trouble ? kExitFailed : kExitDone;
+  }
+  return kExitFailed;
+}
+
+}  // namespace ferry::cli
