@@ -36,7 +36,7 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
-/// Bytes that stay where they are for as long as `owner` is held.
+/// Bytes that stay where they are for as long as `owner` is held. To be held briefly: it may keep megabytes around it in memory.
 struct Payload {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;

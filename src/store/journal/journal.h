@@ -3,7 +3,7 @@
 // why that holds, docs/formats.md what its bytes mean.
 //
 // Where things are: reserve(), publish() and the commit in journal.cpp, recovery in journal_recovery.cpp, reads in
-// journal_read.cpp, segments, checkpoints and compaction in journal_maintenance.cpp.
+// journal_read.cpp, segments and compaction in journal_maintenance.cpp, checkpoints in journal_checkpoint.cpp.
 
 #include <atomic>
 #include <condition_variable>
@@ -189,6 +189,7 @@ class Journal final : public Store {
   void end_compaction();    // (L)
   Result<bool> trim();
   Result<void> keep_ballast();
+  std::uint64_t headroom() const;              // (L)
   bool is_free(const Segment& segment) const;  // (L)
   std::uint64_t covered_below() const;         // (L)
   struct Space {

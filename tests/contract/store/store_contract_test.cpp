@@ -25,7 +25,7 @@ std::string text_of(const Payload& payload) {
 
 void write_text(Reservation& reservation, std::size_t slot, const std::string& text) {
   ASSERT_EQ(reservation.slots[slot].bytes.size(), text.size());
-  std::memcpy(reservation.slots[slot].bytes.data(), text.data(), text.size());
+  std::copy_n(std::as_bytes(std::span(text)).begin(), text.size(), reservation.slots[slot].bytes.begin());
 }
 
 template <class Harness>

@@ -93,7 +93,7 @@ TEST(JournalDamage, AFlippedBitNeverGivesWrongBytes) {
   const Stopped stopped = make_stopped();
   SeededRandom random(5);
   std::map<Outcome, int> outcomes;
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < 500; ++i) {
     DiskImage image = stopped.image;
     auto file = std::next(image.begin(), static_cast<std::ptrdiff_t>(random.below(image.size())));
     if (file->second.empty()) continue;
@@ -102,15 +102,15 @@ TEST(JournalDamage, AFlippedBitNeverGivesWrongBytes) {
     ++outcomes[open_damaged(image, stopped.state)];
     ASSERT_FALSE(HasFailure()) << file->first << " at " << at;
   }
-  EXPECT_GT(outcomes[Outcome::Refused], 50);
-  EXPECT_GT(outcomes[Outcome::Reported], 50);
-  EXPECT_GT(outcomes[Outcome::Unharmed], 50);  // in space that holds nothing
+  EXPECT_GT(outcomes[Outcome::Refused], 20);
+  EXPECT_GT(outcomes[Outcome::Reported], 20);
+  EXPECT_GT(outcomes[Outcome::Unharmed], 20);  // in space that holds nothing
 }
 
 TEST(JournalDamage, ZeroedSectorsNeverGiveWrongBytes) {
   const Stopped stopped = make_stopped();
   SeededRandom random(6);
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 200; ++i) {
     DiskImage image = stopped.image;
     auto file = std::next(image.begin(), static_cast<std::ptrdiff_t>(random.below(image.size())));
     if (file->second.size() < 512) continue;
