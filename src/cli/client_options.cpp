@@ -92,8 +92,8 @@ int complain(const CommandContext& context, std::string_view command, const clie
     message = message.empty() ? error.code : fmt::format("{} ({})", message, error.code);
   }
   if (error.kind == client::CallError::Kind::NotReachable) {
-    message +=
-        fmt::format("; nobody answers at {} (start a server with: ferry serve; name another one with --endpoint-url)", endpoint);
+    if (message.find(endpoint) == std::string::npos) message += fmt::format(" at {}", endpoint);
+    message += " (ferry serve starts a server; --endpoint-url names another one)";
   }
   return complain(context, command, message, exit_code_of(error));
 }

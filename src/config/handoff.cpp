@@ -36,9 +36,28 @@ bool is_environment_name(std::string_view name) {
   });
 }
 
+// What the worker sets for every handler, now or in a later version of the protocol (docs/worker.md).
+constexpr std::array<std::string_view, 17> kOwnNames = {"PATH",
+                                                        "HOME",
+                                                        "LANG",
+                                                        "FERRY_PROTOCOL",
+                                                        "FERRY_HANDLER",
+                                                        "FERRY_QUEUE",
+                                                        "FERRY_MESSAGE_ID",
+                                                        "FERRY_RECEIVE_COUNT",
+                                                        "FERRY_ATTEMPT",
+                                                        "FERRY_SENT_AT",
+                                                        "FERRY_FENCE",
+                                                        "FERRY_FIRST_RECEIVED_AT",
+                                                        "FERRY_GROUP_ID",
+                                                        "FERRY_SENDER",
+                                                        "FERRY_DEADLINE",
+                                                        "FERRY_IDEMPOTENCY_KEY",
+                                                        "FERRY_CONTROL_FD"};
+
 std::optional<std::string> environment_name_problem(std::string_view name) {
   if (!is_environment_name(name)) return fmt::format("\"{}\" is no name of an environment variable", escape_control(name));
-  if (name.starts_with("FERRY_") || name == "PATH" || name == "HOME" || name == "LANG") {
+  if (name.starts_with("FERRY_ATTR_") || std::find(kOwnNames.begin(), kOwnNames.end(), name) != kOwnNames.end()) {
     return fmt::format("{} is set by the worker itself", name);
   }
   if (name.starts_with("LD_")) return fmt::format("{} would change what the handler's program is", name);

@@ -112,6 +112,7 @@ std::optional<RunEnd> Worker::end_when_drained() {
 Seconds Worker::wait_time() const {
   const config::WorkerSettings& settings = options_.flow.settings;
   Seconds wait = std::min(settings.wait, std::max(Seconds(1), std::chrono::floor<Seconds>(settings.drain_timeout / 4)));
+  if (is_poll() && !dispatcher_->idle()) wait = std::min(wait, Seconds(1));  // this one cannot be the last
   if (is_poll() && options_.time_max) {
     wait = std::min(wait, std::max(Seconds(0), std::chrono::ceil<Seconds>(began_ + *options_.time_max - clock_.steady())));
   }

@@ -42,7 +42,7 @@ kill_grace = "1s"
 concurrency = 2
 stdin = "none"
 environment = { MODE = "test" }
-pass_environment = ["TZ"]
+pass_environment = ["TZ", "FERRY_EXAMPLE_LOG"]
 [request.Disable]
 parameter = { type = "integer", min = 1, max = 5 }
 handler = ["true"]
@@ -73,7 +73,7 @@ TEST(Handoff, EveryKeyIsRead) {
   EXPECT_EQ(enable->handler->concurrency, 2);
   EXPECT_EQ(enable->handler->input, HandlerInput::None);
   EXPECT_EQ(enable->handler->environment.at("MODE"), "test");
-  EXPECT_EQ(enable->handler->pass_environment, std::vector<std::string>{"TZ"});
+  EXPECT_EQ(enable->handler->pass_environment, (std::vector<std::string>{"TZ", "FERRY_EXAMPLE_LOG"}));
   EXPECT_EQ(handoff->find("enable"), nullptr);
 }
 
@@ -151,7 +151,9 @@ const BadCase kBadCases[] = {
      "parameter.type is \"intger\"; there are text, enum, pattern and integer; did you mean integer?"},
     {"[request.Enable]\nparameter = { max_length = 3 }", "parameter.type is missing"},
     {"[request.Enable]\nstdin = \"json\"", "request.Enable.stdin must be \"body\" or \"none\""},
-    {"[request.Enable]\nenvironment = { FERRY_X = \"1\" }", "FERRY_X is set by the worker itself"},
+    {"[request.Enable]\nenvironment = { FERRY_QUEUE = \"1\" }", "FERRY_QUEUE is set by the worker itself"},
+    {"[request.Enable]\npass_environment = [\"FERRY_ATTR_X\"]", "FERRY_ATTR_X is set by the worker itself"},
+    {"[request.Enable]\npass_environment = [\"PATH\"]", "PATH is set by the worker itself"},
     {"[request.Enable]\nenvironment = { LD_PRELOAD = \"1\" }", "LD_PRELOAD would change what the handler's program is"},
     {"[request.Enable]\npass_environment = [\"A-B\"]", "\"A-B\" is no name of an environment variable"},
     {"[request.Enable]\ntimeout = 0", "request.Enable.timeout is 0s; it must be from 1ms"},
