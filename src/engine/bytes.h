@@ -2,6 +2,7 @@
 // Little-endian fields of persistent formats. The same function template, given a ByteCounter and then a ByteWriter, tells
 // the size of an encoding and makes it, so that the two cannot disagree.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +13,8 @@
 #include "base/check.h"
 
 namespace ferry::engine {
+
+static_assert(std::endian::native == std::endian::little, "integers are copied as they are");
 
 class ByteCounter {
  public:
@@ -35,8 +38,7 @@ class ByteWriter {
   void integer(Integer value) {
     static_assert(std::is_integral_v<Integer>);
     FERRY_CHECK(out_.size() >= sizeof(Integer));
-    const auto bits = static_cast<std::make_unsigned_t<Integer>>(value);
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) out_[i] = static_cast<std::byte>(bits >> (8 * i));
+    std::memcpy(out_.data(), &value, sizeof(Integer));
     out_ = out_.subspan(sizeof(Integer));
   }
   void bytes(std::string_view text) {
@@ -58,12 +60,10 @@ class ByteReader {
   Integer integer() {
     static_assert(std::is_integral_v<Integer>);
     if (in_.size() < sizeof(Integer)) return fail(), Integer{};
-    std::make_unsigned_t<Integer> bits = 0;
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-      bits = static_cast<std::make_unsigned_t<Integer>>(bits | (std::make_unsigned_t<Integer>(in_[i]) << (8 * i)));
-    }
+    Integer value;
+    std::memcpy(&value, in_.data(), sizeof(Integer));
     in_ = in_.subspan(sizeof(Integer));
-    return static_cast<Integer>(bits);
+    return value;
   }
   std::string_view bytes(std::size_t size) {
     if (in_.size() < size) return fail(), std::string_view();

@@ -199,7 +199,8 @@ TEST(Records, EveryOneComesBackAsItWas) {
   const auto expired = decode_expired(encoded(RecordType::Expired, ExpiredRecord{-6, 7}));
   EXPECT_EQ(expired->through_ms, -6);
   EXPECT_EQ(expired->through_sequence, 7u);
-  const auto received = decode_received(encoded(RecordType::Received, ReceivedRecord{"p", "s", {{1, 2, 3}, {4, 5, 6}}}));
+  const auto received_bytes = encoded(RecordType::Received, ReceivedRecord{"p", "s", {{1, 2, 3}, {4, 5, 6}}});
+  const auto received = decode_received(received_bytes);
   EXPECT_EQ(received->principal, "p");
   EXPECT_EQ(received->source_address, "s");
   ASSERT_EQ(received->entries.size(), 2u);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/digest.h"
 #include "base/encoding.h"
 
 namespace ferry::sqs {
@@ -19,6 +20,12 @@ TEST(ReceiptHandle, ComesBackAsItWas) {
   const std::string text = encode_receipt_handle(kHandle, secret(1));
   EXPECT_EQ(text.size(), 60u);
   EXPECT_EQ(decode_receipt_handle(text, 7, secret(1)), kHandle);
+}
+
+TEST(ReceiptHandle, IsAuthenticatedWithHmacSha256) {
+  const std::string bytes = *base64_decode(encode_receipt_handle(kHandle, secret(9)));
+  const Sha256Digest expected = hmac_sha256(std::string(32, '\x09'), std::string_view(bytes).substr(0, 29));
+  EXPECT_EQ(bytes.substr(29), std::string(expected.begin(), expected.begin() + 16));
 }
 
 TEST(ReceiptHandle, IsDifferentForEveryReceive) {
