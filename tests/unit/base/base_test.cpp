@@ -21,9 +21,12 @@ TEST(Digest, KnownAnswers) {
   EXPECT_EQ(hex_encode(hmac_sha256("Jefe", "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   EXPECT_EQ(hex_encode(hmac_sha256("", "")), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  EXPECT_EQ(hex_encode(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
   const std::string_view digits = "123456789";
   EXPECT_EQ(crc32c(std::as_bytes(std::span(digits))), 0xE3069283U);
-  EXPECT_EQ(crc32c(std::as_bytes(std::span(digits.substr(4))), crc32c(std::as_bytes(std::span(digits.substr(0, 4))))), 0xE3069283U);
+  EXPECT_EQ(crc32c(std::as_bytes(std::span(digits.substr(4))), crc32c(std::as_bytes(std::span(digits.substr(0, 4))))),
+            0xE3069283U);
 }
 
 TEST(Digest, Md5EachEqualsMd5) {
@@ -69,7 +72,8 @@ TEST(Percent, EncodesAndDecodes) {
 
 TEST(Utf8, AcceptsAndRefuses) {
   EXPECT_TRUE(is_utf8("plain, é€😀"));
-  for (const std::string_view bad : {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "abcdefgh\xC3", "\xF8\x88\x80\x80\x80"}) {
+  for (const std::string_view bad :
+       {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "abcdefgh\xC3", "\xF8\x88\x80\x80\x80"}) {
     EXPECT_FALSE(is_utf8(bad)) << hex_encode(bad);
     EXPECT_FALSE(is_sqs_text(bad)) << hex_encode(bad);
   }
@@ -130,7 +134,9 @@ TEST(ResultType, TryPropagates) {
   EXPECT_EQ(quarter(3).error().kind, ErrorKind::InvalidArgument);
 }
 
-TEST(FormatUtc, Rfc3339) { EXPECT_EQ(format_utc(from_epoch_millis(1'795'420'800'123)), "2026-11-23T08:00:00.123Z"); }
+TEST(FormatUtc, Rfc3339) {
+  EXPECT_EQ(format_utc(from_epoch_millis(1'795'420'800'123)), "2026-11-23T08:00:00.123Z");
+}
 
 }  // namespace
 }  // namespace ferry
