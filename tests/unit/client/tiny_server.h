@@ -101,14 +101,14 @@ class TinyServer {
       if (end != std::string::npos) {
         std::size_t length = 0;
         const std::size_t at = to_lower(buffer.substr(0, end)).find("content-length:");
-        if (at != std::string::npos) length = std::stoul(buffer.substr(at + 15));
+        if (at != std::string::npos) length = std::stoul(buffer.substr(at + 15, 20));
         if (buffer.size() >= end + 4 + length) {
           std::string request = buffer.substr(0, end + 4 + length);
           buffer.erase(0, request.size());
           return request;
         }
       }
-      char piece[4096];
+      char piece[64 * 1024];
       const ssize_t got = ::recv(fd, piece, sizeof piece, 0);
       if (got <= 0) return {};
       buffer.append(piece, static_cast<std::size_t>(got));
