@@ -241,7 +241,7 @@ TEST_F(WorkerTest, HeartbeatKeepsALongOneInvisible) {
   const RunSummary summary = run([&](const HandlerCall& call, const InterruptLevel&) {
     const std::lock_guard lock(mutex_);
     handled_.push_back(call.argv.at(1));
-    const SteadyTime until = clock_.steady() + Millis(2'500);
+    const SteadyTime until = clock_.steady() + Millis(1'500);
     while (clock_.steady() < until) sleep_for(Millis(5));
     return HandlerResult{};
   });
