@@ -324,6 +324,27 @@ TEST_F(ClientCommands, DestroyingNeedsYesWithoutATerminal) {
   EXPECT_EQ(std::count(actions.begin(), actions.end(), "DeleteQueue"), 1);
 }
 
+TEST_F(ClientCommands, DestroyingAsksAtATerminal) {
+  const auto answer = [this](const std::string& typed) {
+    const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    FERRY_CHECK(terminal >= 0 && ::grantpt(terminal) == 0 && ::unlockpt(terminal) == 0);
+    const int user_side = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    FERRY_CHECK(user_side >= 0 && write_all(terminal, typed).has_value());
+    CommandContext context{clock_, random_, [](const std::string&) { return std::nullopt; }};
+    context.in = context.out = context.err = user_side;
+    context.variables = &variables_;
+    const std::vector<std::string> arguments = {"purge", "q"};
+    const int exit_code = queue_command(arguments, context);
+    ::close(user_side);
+    ::close(terminal);
+    return exit_code;
+  };
+  EXPECT_EQ(answer("no\n"), kExitFailed);
+  EXPECT_EQ(server_.requests(), 0);
+  EXPECT_EQ(answer("q\n"), kExitDone);
+  EXPECT_EQ(server_.actions().back(), "PurgeQueue");
+}
+
 // Working.
 
 TEST_F(ClientCommands, PollCarriesOutWhatItCanAndTellsWhatItRefused) {
