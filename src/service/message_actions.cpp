@@ -22,39 +22,36 @@ std::string_view raw(const Md5Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-// Digests of messages that are about to be sent: of all bodies side by side, and of the attributes of those that have any.
+// Digests of a message that is about to be sent.
 struct MessageDigests {
-  std::array<Md5Digest, sqs::kBatchEntriesMax> body;
-  std::array<Md5Digest, sqs::kBatchEntriesMax> attributes;
+  Md5Digest body;
+  std::optional<Md5Digest> attributes;  // when there are any
 };
 
-void hash(const std::vector<const sqs::SendMessageEntry*>& entries, MessageDigests& digests) {
-  std::array<std::string_view, sqs::kBatchEntriesMax> bodies;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    bodies[i] = *entries[i]->message_body;
-    if (!entries[i]->message_attributes.empty()) digests.attributes[i] = sqs::md5_of_attributes(entries[i]->message_attributes);
-  }
-  md5_each(std::span(bodies).first(entries.size()), std::span(digests.body).first(entries.size()));
+MessageDigests digests_of(const sqs::SendMessageEntry& entry, const Md5Digest& body) {
+  MessageDigests digests{body, std::nullopt};
+  if (!entry.message_attributes.empty()) digests.attributes = sqs::md5_of_attributes(entry.message_attributes);
+  return digests;
 }
 
-engine::SendCommand command_of(const sqs::SendMessageEntry& entry, const MessageDigests& digests, std::size_t i) {
+engine::SendCommand command_of(const sqs::SendMessageEntry& entry, const MessageDigests& digests) {
   engine::SendCommand command;
   command.body = *entry.message_body;
   command.message_attributes = &entry.message_attributes;
   command.message_system_attributes = &entry.message_system_attributes;
   if (entry.delay_seconds) command.delay = Seconds(*entry.delay_seconds);
   command.has_deduplication_id = entry.message_deduplication_id.has_value();
-  command.md5_of_body = raw(digests.body[i]);
-  if (!entry.message_attributes.empty()) command.md5_of_message_attributes = raw(digests.attributes[i]);
+  command.md5_of_body = raw(digests.body);
+  if (digests.attributes) command.md5_of_message_attributes = raw(*digests.attributes);
   return command;
 }
 
-sqs::SendMessageResponse response_of(const engine::Sent& sent, const sqs::SendMessageEntry& entry, const MessageDigests& digests,
-                                     std::size_t i) {
+sqs::SendMessageResponse response_of(const engine::Sent& sent, const sqs::SendMessageEntry& entry,
+                                     const MessageDigests& digests) {
   sqs::SendMessageResponse response;
   response.message_id = to_string(sent.message_id);
-  response.md5_of_message_body = hex_encode(digests.body[i]);
-  if (!entry.message_attributes.empty()) response.md5_of_message_attributes = hex_encode(digests.attributes[i]);
+  response.md5_of_message_body = hex_encode(digests.body);
+  if (digests.attributes) response.md5_of_message_attributes = hex_encode(*digests.attributes);
   if (!entry.message_system_attributes.empty()) {
     response.md5_of_message_system_attributes = hex_encode(sqs::md5_of_attributes(entry.message_system_attributes));
   }
@@ -77,18 +74,37 @@ Response batch_response(const std::vector<Entry>& entries, std::vector<std::opti
 
 }  // namespace
 
-Outcome Service::run(const ContextRef& context, sqs::SendMessageRequest& request) {
+void Service::start_send(const ContextRef& context, sqs::SendMessageRequest&& request) {
   auto found = find_queue(context, request.queue_url, "SendMessage");
-  if (!found) return refuse(found.error().error, found.error().seen);
-  if (auto valid = sqs::validate_send(request.entry); !valid) return refuse(std::move(valid).error(), found->seen);
-  MessageDigests digests;
-  hash({&request.entry}, digests);
-  auto answer = engine_.send(found->queue, context->identity.caller, {command_of(request.entry, digests, 0)});
-  if (!answer.result) return refuse(std::move(answer.result).error(), answer.seen);
-  auto& sent = answer.result->front();
-  if (!sent) return refuse(std::move(sent).error(), answer.seen);
-  counters_.messages_sent.add();
-  return {sqs::Response(response_of(*sent, request.entry, digests, 0)), answer.seen};
+  if (!found) return finish(context, refuse(found.error().error, found.error().seen));
+  if (auto valid = sqs::validate_send(request.entry); !valid)
+    return finish(context, refuse(std::move(valid).error(), found->seen));
+  LoopState& state = state_of(*context);
+  state.sends.push_back({context, std::move(found->queue), std::move(request.entry)});
+  if (state.sends.size() == 1) state.loop.post([this, &state] { finish_sends(state); });
+}
+
+void Service::finish_sends(LoopState& state) {
+  std::vector<WaitingSend> sends;
+  sends.swap(state.sends);
+  std::vector<std::string_view> bodies;
+  bodies.reserve(sends.size());
+  for (const WaitingSend& send : sends) bodies.push_back(*send.entry.message_body);
+  std::vector<Md5Digest> digests(sends.size());
+  md5_each(bodies, digests);
+  for (std::size_t i = 0; i < sends.size(); ++i) {
+    const WaitingSend& send = sends[i];
+    const MessageDigests hashed = digests_of(send.entry, digests[i]);
+    auto answer = engine_.send(send.queue, send.context->identity.caller, {command_of(send.entry, hashed)});
+    if (!answer.result) {
+      finish(send.context, refuse(std::move(answer.result).error(), answer.seen));
+    } else if (auto& sent = answer.result->front(); !sent) {
+      finish(send.context, refuse(std::move(sent).error(), answer.seen));
+    } else {
+      counters_.messages_sent.add();
+      finish(send.context, {sqs::Response(response_of(*sent, send.entry, hashed)), answer.seen});
+    }
+  }
 }
 
 Outcome Service::run(const ContextRef& context, sqs::SendMessageBatchRequest& request) {
@@ -107,11 +123,18 @@ Outcome Service::run(const ContextRef& context, sqs::SendMessageBatchRequest& re
       places.push_back(i);
     }
   }
-  MessageDigests digests;
-  hash(accepted, digests);
+  std::vector<std::string_view> bodies;
+  for (const sqs::SendMessageEntry* entry : accepted) bodies.push_back(*entry->message_body);
+  std::vector<Md5Digest> body_digests(accepted.size());
+  md5_each(bodies, body_digests);
+  std::vector<MessageDigests> digests;
   std::vector<engine::SendCommand> commands;
+  digests.reserve(accepted.size());  // commands hold views into it
   commands.reserve(accepted.size());
-  for (std::size_t i = 0; i < accepted.size(); ++i) commands.push_back(command_of(*accepted[i], digests, i));
+  for (std::size_t i = 0; i < accepted.size(); ++i) {
+    digests.push_back(digests_of(*accepted[i], body_digests[i]));
+    commands.push_back(command_of(*accepted[i], digests[i]));
+  }
   sqs::SendMessageBatchResponse response;
   store::Position seen = found->seen;
   if (!commands.empty()) {
@@ -121,7 +144,7 @@ Outcome Service::run(const ContextRef& context, sqs::SendMessageBatchRequest& re
     for (std::size_t i = 0; i < accepted.size(); ++i) {
       auto& sent = (*answer.result)[i];
       if (sent) {
-        response.successful.push_back({*accepted[i]->id, response_of(*sent, *accepted[i], digests, i)});
+        response.successful.push_back({*accepted[i]->id, response_of(*sent, *accepted[i], digests[i])});
       } else {
         failures[places[i]] = std::move(sent).error();
       }

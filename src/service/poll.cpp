@@ -49,7 +49,7 @@ void Poll::receive() {
   if (state_ == State::Waiting) return;  // woken for nothing: registered again, timer and set are as they were
   state_ = State::Waiting;
   http::Loop& loop = context_->exchange->loop();
-  service_.polls_[loop.index()]->add(shared_from_this());
+  service_.state_of(*context_).polls.add(shared_from_this());
   timer_ = loop.start_timer(wait_, [self = shared_from_this()] { self->end(); });
   context_->exchange->on_gone([weak = weak_from_this()] {
     const auto self = weak.lock();
@@ -63,7 +63,7 @@ void Poll::stop_waiting() {
   if (state_ == State::Waiting) {
     http::Loop& loop = context_->exchange->loop();
     loop.cancel_timer(timer_);
-    service_.polls_[loop.index()]->remove(shared_from_this());
+    service_.state_of(*context_).polls.remove(shared_from_this());
   }
   state_ = State::Done;
 }

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/engine.h"
@@ -52,17 +51,6 @@ class Poll final : public engine::Waiter, public std::enable_shared_from_this<Po
   http::Loop::TimerId timer_ = 0;
   sqs::ReceiveMessageResponse response_;
   bool unreadable_ = false;  // the disk failed to give a body
-};
-
-/// The polls of one loop that wait now, so that a shutdown can answer them. The loop's thread only.
-class PollSet {
- public:
-  void add(const std::shared_ptr<Poll>& poll) { polls_.insert(poll); }
-  void remove(const std::shared_ptr<Poll>& poll) { polls_.erase(poll); }
-  void end_all();
-
- private:
-  std::unordered_set<std::shared_ptr<Poll>> polls_;  // the second owner beside the queue's list of waiters
 };
 
 }  // namespace ferry::service

@@ -34,9 +34,8 @@ std::string Service::url_of(const ContextRef& context, std::string_view queue_na
                      queue_name);
 }
 
-Result<Service::FoundQueue, Service::QueueFailure> Service::find_queue(const ContextRef& context,
-                                                                       const sqs::OptionalText& queue_url,
-                                                                       std::string_view action) {
+Result<FoundQueue, QueueFailure> Service::find_queue(const ContextRef& context, const sqs::OptionalText& queue_url,
+                                                     std::string_view action) {
   const auto refused = [](sqs::ApiError error, store::Position seen) {
     return Unexpected<QueueFailure>(QueueFailure{std::move(error), seen});
   };

@@ -36,20 +36,19 @@ Service::~Service() = default;
 void Service::attach(http::Server& server) {
   server_ = &server;
   for (http::Loop* loop : server.loops()) {
-    FERRY_CHECK(loop->index() == gates_.size());
-    gates_.push_back(std::make_unique<CommitGate>(*loop, store_));
-    polls_.push_back(std::make_unique<PollSet>());
+    FERRY_CHECK(loop->index() == loops_.size());
+    loops_.push_back(std::make_unique<LoopState>(*loop, store_));
   }
 }
 
 void Service::on_durable() {
-  for (const auto& gate : gates_) gate->ring();
+  for (const auto& state : loops_) state->gate.ring();
 }
 
 void Service::drain() {
   draining_.store(true);
-  for (http::Loop* loop : server_->loops()) {
-    loop->post([this, index = loop->index()] { polls_[index]->end_all(); });
+  for (const auto& state : loops_) {
+    state->loop.post([polls = &state->polls] { polls->end_all(); });
   }
 }
 
@@ -164,6 +163,8 @@ void Service::dispatch(const ContextRef& context, sqs::Request&& request) {
       [&](auto& typed) {
         if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, sqs::ReceiveMessageRequest>) {
           start_receive(context, std::move(typed));
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(typed)>, sqs::SendMessageRequest>) {
+          start_send(context, std::move(typed));
         } else {
           finish(context, run(context, typed));
         }
@@ -173,8 +174,7 @@ void Service::dispatch(const ContextRef& context, sqs::Request&& request) {
 
 void Service::finish(const ContextRef& context, Outcome&& outcome) {
   // Encoded before it waits: the disk and the processor work side by side.
-  gates_[context->exchange->loop().index()]->respond_when_durable(outcome.seen, context->exchange,
-                                                                  answer_to(*context, outcome.result));
+  state_of(*context).gate.respond_when_durable(outcome.seen, context->exchange, answer_to(*context, outcome.result));
 }
 
 http::Response Service::answer_to(const RequestContext& context, const sqs::ApiResult<sqs::Response>& result) {

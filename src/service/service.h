@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "access/keys.h"
@@ -22,7 +23,18 @@
 
 namespace ferry::service {
 
-class PollSet;
+class Poll;
+
+/// The polls of one loop that wait now, so that a shutdown can answer them. The loop's thread only.
+class PollSet {
+ public:
+  void add(const std::shared_ptr<Poll>& poll) { polls_.insert(poll); }
+  void remove(const std::shared_ptr<Poll>& poll) { polls_.erase(poll); }
+  void end_all();
+
+ private:
+  std::unordered_set<std::shared_ptr<Poll>> polls_;  // the second owner beside the queue's list of waiters
+};
 
 /// What of an HTTP request is still needed when its answer is made.
 struct RequestContext {
@@ -38,6 +50,23 @@ using ContextRef = std::shared_ptr<RequestContext>;
 struct Outcome {
   sqs::ApiResult<sqs::Response> result;
   store::Position seen;
+};
+
+struct FoundQueue {
+  engine::QueueRef queue;
+  std::string name;
+  store::Position seen;
+};
+struct QueueFailure {
+  sqs::ApiError error;
+  store::Position seen;
+};
+
+/// A checked SendMessage request, not hashed yet.
+struct WaitingSend {
+  ContextRef context;
+  engine::QueueRef queue;
+  sqs::SendMessageEntry entry;
 };
 
 struct ServiceOptions {
@@ -65,8 +94,17 @@ class Service final : public http::Handler {
   const metrics::ServiceCounters& counters() const { return counters_; }
 
  private:
-  friend class PollSet;
   friend class Poll;
+
+  // What belongs to one event loop; used on its thread, but for CommitGate::ring().
+  struct LoopState {
+    LoopState(http::Loop& its_loop, const store::Store& store) : loop(its_loop), gate(its_loop, store) {}
+    http::Loop& loop;
+    CommitGate gate;
+    PollSet polls;
+    std::vector<WaitingSend> sends;  // SendMessage requests of this turn, to be hashed side by side
+  };
+  LoopState& state_of(const RequestContext& context) { return *loops_[context.exchange->loop().index()]; }
 
   void handle_api(const std::shared_ptr<http::Exchange>& exchange);
   bool handle_operations(const std::shared_ptr<http::Exchange>& exchange);
@@ -74,6 +112,9 @@ class Service final : public http::Handler {
 
   void dispatch(const ContextRef& context, sqs::Request&& request);
   void start_receive(const ContextRef& context, sqs::ReceiveMessageRequest&& request);
+  /// Checks, and leaves the rest to the end of the loop's turn.
+  void start_send(const ContextRef& context, sqs::SendMessageRequest&& request);
+  void finish_sends(LoopState& state);
 
   Outcome run(const ContextRef& context, sqs::CreateQueueRequest& request);
   Outcome run(const ContextRef& context, sqs::GetQueueUrlRequest& request);
@@ -82,7 +123,6 @@ class Service final : public http::Handler {
   Outcome run(const ContextRef& context, sqs::GetQueueAttributesRequest& request);
   Outcome run(const ContextRef& context, sqs::SetQueueAttributesRequest& request);
   Outcome run(const ContextRef& context, sqs::PurgeQueueRequest& request);
-  Outcome run(const ContextRef& context, sqs::SendMessageRequest& request);
   Outcome run(const ContextRef& context, sqs::SendMessageBatchRequest& request);
   Outcome run(const ContextRef& context, sqs::DeleteMessageRequest& request);
   Outcome run(const ContextRef& context, sqs::DeleteMessageBatchRequest& request);
@@ -91,15 +131,6 @@ class Service final : public http::Handler {
   Outcome run(const ContextRef& context, sqs::UnsupportedRequest& request);
 
   /// The queue that a QueueUrl (or a bare name) of this caller means, when the caller may do `action` on it.
-  struct FoundQueue {
-    engine::QueueRef queue;
-    std::string name;
-    store::Position seen;
-  };
-  struct QueueFailure {
-    sqs::ApiError error;
-    store::Position seen;
-  };
   Result<FoundQueue, QueueFailure> find_queue(const ContextRef& context, const sqs::OptionalText& queue_url,
                                               std::string_view action);
   /// AccessDenied, counted, unless the caller's key has the grant.
@@ -120,8 +151,7 @@ class Service final : public http::Handler {
   bool keys_required_;
   metrics::ServiceCounters counters_;
   http::Server* server_ = nullptr;
-  std::vector<std::unique_ptr<CommitGate>> gates_;  // one per loop, constant after attach()
-  std::vector<std::unique_ptr<PollSet>> polls_;     // the same
+  std::vector<std::unique_ptr<LoopState>> loops_;  // by index, constant after attach()
   std::atomic<bool> draining_{false};
 };
 

@@ -45,6 +45,15 @@ TEST(Digest, Md5EachEqualsMd5) {
   }
 }
 
+TEST(Digest, Md5EachOfVeryUnequalLengths) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < 40; ++i) texts.emplace_back(i % 13 == 0 ? 300'000 + i : i * 7, static_cast<char>('a' + i % 26));
+  const std::vector<std::string_view> inputs(texts.begin(), texts.end());
+  std::vector<Md5Digest> digests(inputs.size());
+  md5_each(inputs, digests);
+  for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(digests[i], md5(inputs[i])) << i;
+}
+
 TEST(Base64, RoundTripAndStrictness) {
   EXPECT_EQ(base64_encode(""), "");
   EXPECT_EQ(base64_encode("f"), "Zg==");

@@ -6,6 +6,8 @@
 
 #include <regex>
 
+#include "base/digest.h"
+#include "base/encoding.h"
 #include "base/manual_clock.h"
 #include "fakes.h"
 #include "store/simulated/simulated_store.h"
@@ -110,6 +112,25 @@ TEST_F(ServiceTest, SendReceiveDelete) {
   EXPECT_EQ(call("DeleteMessage", R"({"QueueUrl":"q","ReceiptHandle":")" + field(received, "ReceiptHandle") + "\"}"), "");
   clock.advance(Seconds(31));
   EXPECT_EQ(call("ReceiveMessage", R"({"QueueUrl":"q"})"), "{}");
+}
+
+TEST_F(ServiceTest, SendsOfOneTurnKeepTheirOrderAndTheirDigests) {
+  create_queue();
+  std::vector<ExchangeRef> sends;
+  for (int i = 0; i < 20; ++i)
+    sends.push_back(start("SendMessage", R"({"QueueUrl":"q","MessageBody":"m)" + std::to_string(i) + "\"}"));
+  sends.push_back(start("SendMessage", R"({"QueueUrl":"q","MessageBody":""})"));
+  settle();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(sends[i]->answered());
+    EXPECT_EQ(field(sends[i]->response().body, "MD5OfMessageBody"), hex_encode(md5("m" + std::to_string(i))));
+  }
+  EXPECT_NE(sends.back()->response().body.find("MissingParameter"), std::string::npos);
+  for (int i = 0; i < 20; ++i) {
+    const std::string received = call("ReceiveMessage", R"({"QueueUrl":"q"})");
+    EXPECT_EQ(field(received, "Body"), "m" + std::to_string(i));
+    EXPECT_EQ(field(received, "MessageId"), field(sends[i]->response().body, "MessageId"));
+  }
 }
 
 TEST_F(ServiceTest, LongPollIsAnsweredByASend) {
