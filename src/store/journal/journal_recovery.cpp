@@ -118,8 +118,9 @@ Result<void> Journal::open_segments() {
       return fail(ErrorKind::Corrupt, file_path + " is too short for a segment: " + std::to_string(entry.bytes) + " bytes");
     auto header = decode_segment_header(block.span());
     if (!header) return fail(header.error().kind, file_path + " " + header.error().message);
-    if (header->store != store_)
+    if (header->store != store_) {
       return fail(ErrorKind::Corrupt, file_path + " belongs to another store (" + to_string(header->store) + ")");
+    }
     if (header->number != *number) {
       return fail(ErrorKind::Corrupt, file_path + " is segment " + std::to_string(header->number) + " under a wrong name");
     }

@@ -220,11 +220,14 @@ Result<store::Position> MapOwner::write_checkpoint(store::CheckpointSink& sink) 
 }
 
 void MapOwner::relocate(const store::Location& from, std::span<const std::byte> payload) {
-  const std::lock_guard lock(mutex_);
-  const std::uint32_t key = key_of(payload);
-  const auto found = map_.find(key);
-  if (!relocation_enabled || found == map_.end() || !(found->second == from)) return;
-  if (put_locked({{key, text_of(payload)}}, store::Purpose::Upkeep)) ++relocated_;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::uint32_t key = key_of(payload);
+    const auto found = map_.find(key);
+    if (!relocation_enabled || found == map_.end() || !(found->second == from)) return;
+    if (put_locked({{key, text_of(payload)}}, store::Purpose::Upkeep)) ++relocated_;
+  }
+  if (relocate_hook) relocate_hook();
 }
 
 }  // namespace ferry::test

@@ -56,6 +56,8 @@ class MapOwner final : public store::Owner {
   std::uint64_t pieces_restored() const { return pieces_restored_; }
   /// Whether relocate() does what it is asked.
   bool relocation_enabled = true;
+  /// Called by relocate(), after it has appended.
+  std::function<void()> relocate_hook;
   /// Called by on_durable().
   std::function<void(store::Position)> durable_hook;
   /// Called by write_checkpoint() between two pieces.

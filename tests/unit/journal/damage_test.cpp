@@ -221,6 +221,48 @@ TEST(JournalDamage, EndingBelowTheWatermarkIsDamage) {
   EXPECT_THAT(error.message, HasSubstr("record 2 was durable"));
 }
 
+TEST(JournalDamage, TheWatermarkMovesWithEachSegment) {
+  Rig rig;
+  ASSERT_TRUE(rig.start());
+  while (!rig.owner->location_of(0) || rig.owner->location_of(0)->segment < 2) {
+    ASSERT_TRUE(rig.owner->put(0, std::string(7000, 'x')));
+    rig.commit();
+    rig.journal->maintain_step();
+  }
+  // The end of the first segment is lost and all of the second one: nothing whole is left behind.
+  DiskImage image = rig.image(CrashMode::Everything);
+  const std::uint32_t at = groups_of(image[segment_path(1)]).back();
+  std::fill(image[segment_path(1)].begin() + at, image[segment_path(1)].end(), std::byte{0});
+  std::fill(image[segment_path(2)].begin() + 4096, image[segment_path(2)].end(), std::byte{0});
+  const Error error = refused(image);
+  EXPECT_EQ(error.kind, ErrorKind::Corrupt);
+  EXPECT_THAT(error.message, HasSubstr(segment_path(1) + " is damaged at offset " + std::to_string(at)));
+  EXPECT_THAT(error.message, HasSubstr("was durable"));
+}
+
+TEST(JournalDamage, AGroupThatTheDiskNeverReplacedIsNoticed) {
+  Rig rig;
+  ASSERT_TRUE(rig.start());
+  ASSERT_TRUE(rig.owner->put(1, "one"));
+  rig.commit();
+  const DiskImage before = rig.image(CrashMode::OnlySynced);
+  ASSERT_TRUE(rig.owner->put(2, "old"));
+  rig.commit();
+  const DiskImage other = rig.image(CrashMode::OnlySynced);
+  // From the state before, the log goes on another way; but at one place the disk keeps what it would have held otherwise.
+  Rig next(before);
+  ASSERT_TRUE(next.start());
+  ASSERT_TRUE(next.owner->put(2, "new"));
+  next.commit();
+  ASSERT_TRUE(next.owner->put(3, "three"));
+  next.commit();
+  DiskImage image = next.image(CrashMode::OnlySynced);
+  std::copy_n(other.at(segment_path(1)).begin() + 8192, 4096, image[segment_path(1)].begin() + 8192);
+  const Error error = refused(image);
+  EXPECT_EQ(error.kind, ErrorKind::Corrupt);
+  EXPECT_THAT(error.message, HasSubstr(segment_path(1)));
+}
+
 TEST(JournalDamage, TheOlderCheckpointServesWhenTheNewestIsDamaged) {
   const Stopped stopped = make_stopped();
   const std::string newest = "/data/" + store::checkpoint_name(2);
