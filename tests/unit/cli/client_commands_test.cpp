@@ -245,6 +245,28 @@ TEST_F(ClientCommands, SendGoesOnInBatchesOfTen) {
   EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 25);
 }
 
+TEST_F(ClientCommands, SendRepeatsFailedEntriesAndOnlyThose) {
+  FaultServer failing(clock_, {.failed_entry = 20}, 3);
+  std::string lines;
+  for (int i = 0; i < 30; ++i) lines += "{\"MessageBody\":\"" + std::to_string(i) + "\"}\n";
+  ASSERT_EQ(run(send_command, {failing.queue_url(), "--endpoint-url", failing.url(), "--jsonl"}, lines), kExitDone) << err_;
+  EXPECT_GT(failing.faults_played(), 0);
+  std::map<std::string, int> bodies;
+  for (const auto& entry : failing.sent()) ++bodies[*entry.message_body];
+  EXPECT_EQ(bodies.size(), 30u);
+  for (const auto& [body, count] : bodies) EXPECT_EQ(count, 1) << body;
+  // The ids are those of the messages in the order of the input.
+  std::istringstream printed(out_);
+  int at = 0;
+  const auto stored = failing.queue().stored();
+  for (std::string line; std::getline(printed, line); ++at) {
+    const std::string id = line.substr(std::string("{\"MessageId\":\"").size(), 6);
+    ASSERT_TRUE(stored.contains(id)) << line;
+    EXPECT_EQ(stored.at(id).message.body, std::to_string(at));
+  }
+  EXPECT_EQ(at, 30);
+}
+
 TEST_F(ClientCommands, SendTranscriptIsAppended) {
   for (int i = 0; i < 2; ++i) ASSERT_EQ(run(send_command, {"q", "x", "--transcript", folder_.file("t")}), kExitDone);
   EXPECT_NE(folder_.read("t").find("sent m00001 to q\n"), std::string::npos);
