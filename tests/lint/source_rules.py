@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-LINE_COLUMNS_MAX = 130
+LINE_COLUMNS_MAX = 180  # clang-format keeps to 130; this is for what it cannot break
 FILE_LINES_MAX = 600  # beyond it the head of the file says why it is one thing
 HEAD_LINES = 40
 
@@ -73,8 +73,9 @@ def check_tree(root):
         files += 1
         faults.extend(faults_of(name, text))
     for module in sorted((root / "src").glob("**/CMakeLists.txt")):
-        if module.parent != root / "src" and not (module.parent / "README.md").is_file():
-            faults.append(f"{module.parent.relative_to(root).as_posix()}: a module without README.md")
+        folder = module.parent
+        if folder != root / "src" and not any((place / "README.md").is_file() for place in (folder, folder.parent)):
+            faults.append(f"{folder.relative_to(root).as_posix()}: a module without README.md")
     return files, faults
 
 

@@ -77,8 +77,8 @@ class SourceRules(unittest.TestCase):
             self.assertEqual([], list(source_rules.faults_of("src/base/clock.cpp", text)))
 
     def test_line_length_at_the_limit_and_beyond(self):
-        self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "x" * 130 + "\n")))
-        self.assert_fault("src/a.cpp", "x" * 131 + "\n", "131 columns")
+        self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "x" * 180 + "\n")))
+        self.assert_fault("src/a.cpp", "x" * 181 + "\n", "181 columns")
 
     def test_file_length_at_the_limit_and_beyond(self):
         self.assertEqual([], list(source_rules.faults_of("src/a.cpp", "x\n" * 600)))
