@@ -78,7 +78,9 @@ Result<void> Journal::write_checkpoint() {
   coming.entry.number = number;
   coming.entry.bytes = writer.bytes();
   coming.entry.replay_from = replay_from->value;
-  coming.needs_durable = std::max(writer.highest_as_of(), *replay_from);
+  // All that had happened, not only the highest as_of: what the owner left out of its pieces (a queue that was deleted while
+  // they were written, messages that were) was left out because of records that no piece tells of.
+  coming.needs_durable = last();
   coming_checkpoint_ = coming;
   const std::lock_guard lock(mutex_);
   coming_checkpoint_waits_ = true;
@@ -108,7 +110,11 @@ Result<bool> Journal::publish_checkpoint() {
     state.checkpoints = kept;
     state.watermark = durable().value;
   }));
-  if (dropped.number != 0) FERRY_TRY_VOID(files_.remove(path(checkpoint_name(dropped.number))));
+  if (dropped.number != 0) {
+    // It may be gone already: only the newest checkpoint is looked at by a start that finds it whole.
+    const auto removed = files_.remove(path(checkpoint_name(dropped.number)));
+    if (!removed && removed.error().kind != ErrorKind::NotFound) return Unexpected(removed.error());
+  }
   coming_checkpoint_.reset();
   const std::lock_guard lock(mutex_);
   checkpoints_ = kept;

@@ -99,7 +99,9 @@ Result<void> Journal::prepare_segment(std::uint32_t bytes) {
   } else {
     FERRY_TRY_VOID(fill_new_segment(header));
   }
-  FERRY_TRY_VOID(files_.rename(ready, path(segment_name(header.number))));
+  const auto renamed = files_.rename(ready, path(segment_name(header.number)));
+  if (!renamed && renamed.error().kind == ErrorKind::NoSpace) FERRY_TRY_VOID(files_.remove(ready));  // the directory is full
+  if (!renamed) return renamed;
   FERRY_TRY_VOID(files_.sync_directory(options_.folder));
   auto segment = std::make_shared<Segment>(header.number, header.incarnation, bytes);
   FERRY_TRY(segment->file, open_segment_file(header.number));
@@ -134,7 +136,10 @@ Result<void> Journal::fill_new_segment(const SegmentHeader& header) {
     return file->sync();
   };
   auto written = write();
-  if (!written && written.error().kind == ErrorKind::NoSpace) FERRY_TRY_VOID(files_.remove(file_path));
+  if (!written && written.error().kind == ErrorKind::NoSpace) {
+    const auto removed = files_.remove(file_path);  // NotFound: there was no space, or no inode, for the file itself
+    if (!removed && removed.error().kind != ErrorKind::NotFound) return removed;
+  }
   return written;
 }
 

@@ -294,6 +294,8 @@ Result<void> Journal::begin_run() {
     log_.warn("the log ends in an unfinished group, which is cut off; nothing in it was acknowledged",
               {{"segment", recovery_.segment}, {"offset", recovery_.offset}, {"last_record", last().value}});
   }
+  // The names, too: a process that was killed may have left a rename in the system's cache alone.
+  FERRY_TRY_VOID(files_.sync_directory(options_.folder));
   FERRY_TRY_VOID(rewrite_last_group());
   FERRY_TRY_VOID(erase_torn_headers());
   FERRY_TRY_VOID(remove_leftovers());
