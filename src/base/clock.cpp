@@ -6,7 +6,9 @@
 
 namespace ferry {
 
-Timestamp SystemClock::wall() const { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
+Timestamp SystemClock::wall() const {
+  return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+}
 
 SteadyTime SystemClock::steady() const {
   timespec now{};
@@ -14,6 +16,8 @@ SteadyTime SystemClock::steady() const {
   return SteadyTime(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
-void sleep_for(std::chrono::nanoseconds duration) { std::this_thread::sleep_for(duration); }
+void sleep_for(std::chrono::nanoseconds duration) {
+  std::this_thread::sleep_for(duration);
+}
 
 }  // namespace ferry

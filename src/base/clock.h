@@ -29,8 +29,12 @@ class SystemClock final : public Clock {
   SteadyTime steady() const override;
 };
 
-constexpr std::int64_t to_epoch_millis(Timestamp t) { return t.time_since_epoch().count(); }
-constexpr Timestamp from_epoch_millis(std::int64_t ms) { return Timestamp(Millis(ms)); }
+constexpr std::int64_t to_epoch_millis(Timestamp t) {
+  return t.time_since_epoch().count();
+}
+constexpr Timestamp from_epoch_millis(std::int64_t ms) {
+  return Timestamp(Millis(ms));
+}
 
 /// Blocks the calling thread; for retries and polling loops of the command line only, never inside the server.
 void sleep_for(std::chrono::nanoseconds duration);

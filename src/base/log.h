@@ -20,8 +20,8 @@ struct LogField {
   LogField(std::string_view name, const char* text) : LogField(name, std::string_view(text)) {}
   LogField(std::string_view name, const std::string& text) : LogField(name, std::string_view(text)) {}
   template <class Integer>
-    requires std::is_integral_v<Integer>
-  LogField(std::string_view name, Integer number) : key(name), value(std::to_string(number)), quoted(false) {}
+  requires std::is_integral_v<Integer> LogField(std::string_view name, Integer number)
+      : key(name), value(std::to_string(number)), quoted(false) {}
 
   std::string key;
   std::string value;

@@ -17,7 +17,8 @@ class Random {
   std::uint64_t below(std::uint64_t bound);
 };
 
-/// Unpredictable bytes from OpenSSL's generator, drawn in blocks per thread (a call for 16 bytes costs 0.8 µs otherwise). Thread-safe.
+/// Unpredictable bytes from OpenSSL's generator, drawn in blocks per thread (a call for 16 bytes costs 0.8 µs otherwise).
+/// Thread-safe.
 class SystemRandom final : public Random {
  public:
   void fill(std::span<std::byte> out) override;

@@ -23,7 +23,9 @@ class Unexpected {
   E error_;
 };
 
-inline Unexpected<Error> fail(ErrorKind kind, std::string message) { return Unexpected<Error>(Error{kind, std::move(message)}); }
+inline Unexpected<Error> fail(ErrorKind kind, std::string message) {
+  return Unexpected<Error>(Error{kind, std::move(message)});
+}
 
 template <class T, class E = Error>
 class [[nodiscard]] Result {
@@ -33,8 +35,8 @@ class [[nodiscard]] Result {
 
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
   template <class G>
-    requires std::is_constructible_v<E, G>
-  Result(Unexpected<G> error) : state_(std::in_place_index<1>, std::move(error).error()) {}  // NOLINT
+  requires std::is_constructible_v<E, G> Result(Unexpected<G> error)
+      : state_(std::in_place_index<1>, std::move(error).error()) {}  // NOLINT
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -66,8 +68,7 @@ class [[nodiscard]] Result<void, E> {
 
   Result() = default;
   template <class G>
-    requires std::is_constructible_v<E, G>
-  Result(Unexpected<G> error) : error_(std::move(error).error()) {}  // NOLINT
+  requires std::is_constructible_v<E, G> Result(Unexpected<G> error) : error_(std::move(error).error()) {}  // NOLINT
 
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
@@ -87,14 +88,14 @@ class [[nodiscard]] Result<void, E> {
 
 /// FERRY_TRY(auto x, call()): x is the value, or the enclosing function returns the error.
 #define FERRY_TRY(declaration, expression) FERRY_TRY_IMPL(FERRY_CONCAT(ferry_try_, __LINE__), declaration, expression)
-#define FERRY_TRY_IMPL(temporary, declaration, expression)                                   \
-  auto temporary = (expression);                                                             \
-  if (!temporary.has_value()) return ::ferry::Unexpected(std::move(temporary).error());      \
+#define FERRY_TRY_IMPL(temporary, declaration, expression)                              \
+  auto temporary = (expression);                                                        \
+  if (!temporary.has_value()) return ::ferry::Unexpected(std::move(temporary).error()); \
   declaration = std::move(temporary).value()
 
 /// FERRY_TRY_VOID(call()): the same for a Result<void>.
-#define FERRY_TRY_VOID(expression)                                                           \
-  do {                                                                                       \
-    auto ferry_try_result = (expression);                                                    \
+#define FERRY_TRY_VOID(expression)                                                                      \
+  do {                                                                                                  \
+    auto ferry_try_result = (expression);                                                               \
     if (!ferry_try_result.has_value()) return ::ferry::Unexpected(std::move(ferry_try_result).error()); \
   } while (false)

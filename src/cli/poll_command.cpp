@@ -10,8 +10,8 @@ Examples:
   ferry poll work --max-time 4m         from cron every five minutes; overlapping runs do no harm
   ferry poll work --transcript poll.log -v -- ./handler
 
-Exit codes: 0 drained, or another run is already at it; 1 messages were refused or failed: look at it; 6 a limit was reached with work
-left: come back; 2 configuration, 3 no such queue, 4 not authorised, 5 not reachable, 130 or 143 stopped by a signal.)";
+Exit codes: 0 drained, or another run is already at it; 1 messages were refused or failed: look at it; 6 a limit was reached
+with work left: come back; 2 configuration, 3 no such queue, 4 not authorised, 5 not reachable, 130 or 143 stopped by a signal.)";
 }  // namespace
 
 int poll_command(std::span<const std::string> arguments, CommandContext& context) {

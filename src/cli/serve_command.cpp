@@ -187,19 +187,21 @@ int run(const ServeOptions& options, CommandContext& context) {
                      {"messages", totals.messages},
                      {"ms", std::chrono::duration_cast<Millis>(clock.steady() - before).count()}});
   if (options.banner) write_text(context.out, banner(options, url));
-  if (!options.ready_file.empty()) {
-    if (auto written = write_ready_file(options.ready_file, url); !written) return stop_with(kExitFailed, written.error());
+  // Threads of server and store are at work in what stands above: every end goes through the orderly stop below.
+  int exit_code = 0;
+  const auto announced = options.ready_file.empty() ? Result<void>() : write_ready_file(options.ready_file, url);
+  if (announced) {
+    log.info("stopping", {{"signal", wait_for_stop(signals)}});
+  } else {
+    exit_code = stop_with(kExitFailed, announced.error());
   }
-
-  const int number = wait_for_stop(signals);
-  log.info("stopping", {{"signal", number}});
   exit_on_next_signal(signals);
   service.drain();
   server->stop(kStopDeadline);
   ticker.stop();
   if (auto closed = journal.close(); !closed) return stop_with(kExitFailed, closed.error());
   log.info("stopped");
-  return 0;
+  return exit_code;
 }
 
 }  // namespace

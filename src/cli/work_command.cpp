@@ -10,8 +10,9 @@ Examples:
   ferry work work -j 8 -- ./thumb.sh    any program: the body on its standard input, exit 0 deletes the message
   ferry work work -v --transcript work.log
 
-Exit codes of a handler: 0 done; 64, 65 rejected for good; 77, 78, 126, 127 this machine is at fault; anything else: try again later.
-Exit codes of work: 0 stopped, 130 or 143 stopped before handlers had finished, 2 configuration, 3 no such queue, 4 not authorised.)";
+Exit codes of a handler: 0 done; 64, 65 rejected for good; 77, 78, 126, 127 this machine is at fault; anything else: try again
+later. Exit codes of work: 0 stopped, 130 or 143 stopped before handlers had finished, 2 configuration, 3 no such queue,
+4 not authorised.)";
 }  // namespace
 
 int work_command(std::span<const std::string> arguments, CommandContext& context) {

@@ -101,17 +101,17 @@ class Owner {
 };
 
 struct StoreStats {
-  std::uint64_t groups = 0;          ///< written and synced since start
-  std::uint64_t syncs = 0;           ///< sync operations on group writes since start
+  std::uint64_t groups = 0;  ///< written and synced since start
+  std::uint64_t syncs = 0;   ///< sync operations on group writes since start
   std::uint64_t records = 0;
-  std::uint64_t payload_bytes = 0;   ///< appended since start
-  std::uint64_t written_bytes = 0;   ///< to the disk for groups since start, padding included
-  std::uint64_t disk_bytes = 0;      ///< size of the folder's files now
+  std::uint64_t payload_bytes = 0;  ///< appended since start
+  std::uint64_t written_bytes = 0;  ///< to the disk for groups since start, padding included
+  std::uint64_t disk_bytes = 0;     ///< size of the folder's files now
   std::uint64_t live_body_bytes = 0;
   std::uint64_t segments = 0;
-  std::uint64_t checkpoints = 0;     ///< written since start
+  std::uint64_t checkpoints = 0;  ///< written since start
   std::uint64_t compacted_bytes = 0;
-  std::string sync_method;           ///< "O_DIRECT|O_DSYNC" or "pwrite+fdatasync"
+  std::string sync_method;  ///< "O_DIRECT|O_DSYNC" or "pwrite+fdatasync"
 };
 
 class Store {
@@ -137,8 +137,8 @@ class Store {
   virtual std::optional<Payload> read_now(const Location& location) = 0;
   using ReadCallback = std::function<void(std::vector<Result<Payload>>)>;
   /// Reads payloads, in the order asked for; the callback runs once, on a thread of the store or on the caller's.
-  /// Corrupt: the bytes are not what was written. Io: the disk failed. NotFound: released, and its space is used for something else.
-  /// Unavailable: the store was closed before the bytes were read.
+  /// Corrupt: the bytes are not what was written. Io: the disk failed. NotFound: released, and its space is used for something
+  /// else. Unavailable: the store was closed before the bytes were read.
   virtual void read(std::vector<Location> locations, ReadCallback done) = 0;
 
   /// During Owner::recovered(): this body is needed.

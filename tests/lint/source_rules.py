@@ -36,7 +36,7 @@ def faults_of(path, text):
     is_cpp = suffix in CPP
     for number, line in enumerate(lines, 1):
         where = f"{path}:{number}"
-        if is_cpp and len(line) > LINE_COLUMNS_MAX:
+        if is_cpp and len(line) > LINE_COLUMNS_MAX and 'R"(' not in line:  # a raw string's line cannot be broken
             yield f"{where}: {len(line)} columns, at most {LINE_COLUMNS_MAX}"
         if is_cpp and "\t" in line:
             yield f"{where}: a tab"

@@ -68,7 +68,7 @@ class ClientTest : public ::testing::Test {
 
   test::FakeTransport transport_;
   test::FakeSleeper sleeper_;
-  test::FixedRandom random_{101 * 201 - 1};  // the upper ends of the first two jitters, 100 and 200 ms
+  test::FixedRandom random_{101 * 201 - 1};                  // the upper ends of the first two jitters, 100 and 200 ms
   ManualClock clock_{from_epoch_millis(1'795'420'800'000)};  // 2026-11-23T08:00:00Z
   std::unique_ptr<CredentialSource> credentials_ = make_anonymous_source();
   int log_file_;
