@@ -58,6 +58,16 @@ sqs::SendMessageResponse response_of(const engine::Sent& sent, const sqs::SendMe
   return response;
 }
 
+// The trace of the request is that of its message when the message names none; the sender knows nothing of it, so no digest does.
+sqs::MessageAttributes trace_of(const http::Request& request) {
+  const std::string_view trace = request.header("X-Amzn-Trace-Id");
+  if (trace.empty() || !is_sqs_text(trace)) return {};
+  sqs::MessageAttributeValue value;
+  value.data_type = "String";
+  value.string_value = std::string(trace);
+  return {{"AWSTraceHeader", std::move(value)}};
+}
+
 // The two batches of entries with receipt handles answer alike: ids that succeeded, entries that failed.
 template <class Response, class Entry>
 Response batch_response(const std::vector<Entry>& entries, std::vector<std::optional<sqs::ApiError>>& failures) {
@@ -95,7 +105,10 @@ void Service::finish_sends(LoopState& state) {
   for (std::size_t i = 0; i < sends.size(); ++i) {
     const WaitingSend& send = sends[i];
     const MessageDigests hashed = digests_of(send.entry, digests[i]);
-    auto answer = engine_.send(send.queue, send.context->identity.caller, {command_of(send.entry, hashed)});
+    engine::SendCommand command = command_of(send.entry, hashed);
+    const sqs::MessageAttributes trace = trace_of(send.context->exchange->request());
+    if (send.entry.message_system_attributes.empty()) command.message_system_attributes = &trace;
+    auto answer = engine_.send(send.queue, send.context->identity.caller, {command});
     if (!answer.result) {
       finish(send.context, refuse(std::move(answer.result).error(), answer.seen));
     } else if (auto& sent = answer.result->front(); !sent) {

@@ -109,7 +109,8 @@ void Poll::take(std::vector<engine::Delivery>&& deliveries, std::vector<Result<s
   std::vector<engine::Delivery> moved;  // compaction was faster: to be read where they are now
   for (std::size_t i = 0; i < deliveries.size(); ++i) {
     engine::Delivery& delivery = deliveries[i];
-    if (!payloads[i] && payloads[i].error().kind != ErrorKind::Corrupt) {
+    const bool released = !payloads[i] && payloads[i].error().kind == ErrorKind::NotFound;
+    if (!payloads[i] && !released && payloads[i].error().kind != ErrorKind::Corrupt) {
       unreadable_ = true;
       service_.log_.error("a body could not be read", {{"error", payloads[i].error().message}});
       continue;
@@ -120,7 +121,7 @@ void Poll::take(std::vector<engine::Delivery>&& deliveries, std::vector<Result<s
     } else if (const auto place = service_.engine_.quarantine(queue_, delivery.sequence, delivery.location)) {
       delivery.location = *place;
       moved.push_back(std::move(delivery));
-    } else {
+    } else if (!released) {  // else deleted or purged while it was read: nothing to give
       service_.counters_.damaged_bodies.add();
     }
   }

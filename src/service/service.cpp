@@ -120,8 +120,10 @@ http::Response Service::metrics_page() {
   page.counter("ferry_http_refused_total", "HTTP requests refused by the parser or a limit.", server.refused);
   page.counter("ferry_http_connections_total", "Connections accepted.", server.connections_accepted);
   page.gauge("ferry_http_connections_open", "Connections open now.", server.connections_open);
-  page.counter("ferry_store_sync_method_info{method=\"" + stats.sync_method + "\"}", "How groups are made durable.", 1);
-  return text_response(200, "text/plain; version=0.0.4", page.text());
+  constexpr std::string_view kMethod = "ferry_store_sync_method_info";
+  return text_response(200, "text/plain; version=0.0.4",
+                       fmt::format("{}# HELP {} How groups are made durable.\n# TYPE {} gauge\n{}{{method=\"{}\"}} 1\n",
+                                   page.text(), kMethod, kMethod, kMethod, stats.sync_method));
 }
 
 void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {

@@ -254,6 +254,45 @@ TEST_F(ServiceTest, ADamagedBodyIsReportedAndNeverServed) {
   EXPECT_EQ(engine.totals().messages, 1U) << "the other one";
 }
 
+TEST_F(ServiceTest, AMessageThatIsDeletedWhileItsBodyIsReadIsNoDamage) {
+  create_queue();
+  call("SendMessage", R"({"QueueUrl":"q","MessageBody":"gone"})");
+  const std::string handle = field(call("ReceiveMessage", R"({"QueueUrl":"q","VisibilityTimeout":0})"), "ReceiptHandle");
+  store.set_memory(store::SimulatedStore::Memory::OnDisk);
+  store.set_read_mode(store::SimulatedStore::ReadMode::Deferred);
+  const auto receive = start("ReceiveMessage", R"({"QueueUrl":"q"})");
+  settle();
+  call("DeleteMessage", R"({"QueueUrl":"q","ReceiptHandle":")" + handle + "\"}");
+  ASSERT_TRUE(store.checkpoint().has_value()) << "the body's place is given up";
+  store.run_reads();
+  settle();
+  ASSERT_TRUE(receive->answered());
+  EXPECT_EQ(receive->response().status, 200);
+  EXPECT_EQ(receive->response().body, "{}");
+  EXPECT_EQ(service.counters().damaged_bodies.value(), 0U);
+  EXPECT_EQ(engine.totals().quarantined, 0U);
+}
+
+TEST_F(ServiceTest, TheTraceOfARequestBecomesThatOfItsMessage) {
+  create_queue();
+  const auto sent = start("SendMessage", R"({"QueueUrl":"q","MessageBody":"x"})", {{"X-Amzn-Trace-Id", "Root=1-2-3"}});
+  settle();
+  EXPECT_EQ(sent->response().body.find("MD5OfMessageSystemAttributes"), std::string::npos) << "the sender sent none";
+  const auto receive = [&] {
+    return call("ReceiveMessage", R"({"QueueUrl":"q","MessageSystemAttributeNames":["AWSTraceHeader"]})");
+  };
+  EXPECT_EQ(field(receive(), "AWSTraceHeader"), "Root=1-2-3");
+  start(
+      "SendMessage",
+      R"({"QueueUrl":"q","MessageBody":"x","MessageSystemAttributes":{"AWSTraceHeader":{"DataType":"String","StringValue":"own"}}})",
+      {{"X-Amzn-Trace-Id", "Root=1-2-3"}});
+  settle();
+  EXPECT_EQ(field(receive(), "AWSTraceHeader"), "own");
+  start("SendMessage", R"({"QueueUrl":"q","MessageBody":"x"})", {{"X-Amzn-Trace-Id", "\xff"}});
+  settle();
+  EXPECT_EQ(receive().find("AWSTraceHeader"), std::string::npos) << "not text";
+}
+
 TEST_F(ServiceTest, StoreWithoutSpaceAnswers503AndRecovers) {
   create_queue();
   store.set_reserve_error(store::Purpose::Growth, ErrorKind::NoSpace);
@@ -338,8 +377,14 @@ TEST_F(ServiceTest, WebPagesFromElsewhereAreRefused) {
   EXPECT_EQ(attempt({{"Origin", "null"}}), 403);
   EXPECT_EQ(attempt({{"Sec-Fetch-Site", "cross-site"}}), 403);
   EXPECT_EQ(attempt({{"Sec-Fetch-Site", "same-site"}}), 403);
+  EXPECT_EQ(attempt({{"Referer", "http://evil.example/page"}}), 403) << "older browsers send nothing else with an image";
+  EXPECT_EQ(attempt({{"Referer", "http://127.0.0.1:9324.evil.example/"}}), 403);
+  EXPECT_EQ(attempt({{"Referer", "http://127.0.0.1:93245/"}}), 403);
   EXPECT_EQ(start("POST", "/000000000000/q", {{"Host", "rebound.example:9324"}}, "Action=PurgeQueue")->response().status, 403);
-  EXPECT_EQ(attempt({{"Origin", "http://127.0.0.1:9324"}, {"Sec-Fetch-Site", "same-origin"}}), 200);
+  EXPECT_EQ(
+      attempt(
+          {{"Origin", "http://127.0.0.1:9324"}, {"Sec-Fetch-Site", "same-origin"}, {"Referer", "http://127.0.0.1:9324/console"}}),
+      200);
 }
 
 TEST(LocalHost, NamesThatRebindingCannotReach) {
@@ -361,6 +406,14 @@ TEST_F(ServiceTest, MissingActionAndUnknownActions) {
   const auto later = start("TagQueue", R"({"QueueUrl":"q","Tags":{"a":"b"}})");
   EXPECT_NE(later->response().body.find("UnsupportedOperation"), std::string::npos);
   EXPECT_FALSE(none->header("x-amzn-RequestId").empty() && unknown->header("x-amzn-RequestId").empty());
+}
+
+TEST_F(ServiceTest, MetricsAreInThePrometheusTextFormat) {
+  const auto page = start("GET", "/metrics", {{"Host", "localhost"}}, "");
+  std::istringstream lines(page->response().body);
+  const std::regex allowed("# (HELP [a-z_]+ .+|TYPE [a-z_]+ (counter|gauge))|[a-z_]+(\\{[a-z]+=\"[^\"]*\"\\})? [0-9]+");
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(std::regex_match(line, allowed)) << line;
+  EXPECT_NE(page->response().body.find("\nferry_store_sync_method_info{method=\""), std::string::npos);
 }
 
 class KeyedServiceTest : public ServiceTest {
