@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -52,6 +53,21 @@ int wait_for_stop(const sigset_t& signals) {
     int number = 0;
     if (sigwait(&signals, &number) == 0 && number != SIGHUP) return number;
   }
+}
+
+// The store must always be able to open its files: connections get what the limit of descriptors leaves.
+constexpr rlim_t kStoreDescriptors = 400;  // its open segments, spares, checkpoints, and the few of everything else
+
+std::size_t connections_within_limit(std::size_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted + kStoreDescriptors) return wanted;
+  return limit.rlim_cur > 2 * kStoreDescriptors ? limit.rlim_cur - kStoreDescriptors : std::max<rlim_t>(limit.rlim_cur / 4, 8);
 }
 
 // A second signal during the shutdown ends the process at once: nothing acknowledged depends on a clean stop.
@@ -162,6 +178,7 @@ int run(const ServeOptions& options, CommandContext& context) {
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.loops = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  server_options.limits.connections_max = connections_within_limit(server_options.limits.connections_max);
   const auto server = http::Server::create(server_options, service, log);
   service::Ticker ticker(engine);
 
