@@ -13,7 +13,8 @@ import xml.etree.ElementTree as ElementTree
 def cases_of(file):
     """Yields (name, 'passed' | 'failed' | 'skipped') of each case in a junit-like file."""
     for case in ElementTree.parse(file).getroot().iter("testcase"):
-        name = ".".join(part for part in (case.get("classname"), case.get("name")) if part)
+        parts = [case.get("classname"), case.get("name")]
+        name = ".".join(part for part in dict.fromkeys(parts) if part)  # ctest gives the same name twice
         if case.find("failure") is not None or case.find("error") is not None:
             yield name, "failed"
         elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
