@@ -59,7 +59,7 @@ class FileSystem {
 
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, const OpenMode& mode) = 0;
-  /// With its parents; nothing happens when it is there. What is created is for its owner alone (0700).
+  /// With its parents; nothing happens when it is there. What is created is for its owner alone (0700), and durable.
   virtual Result<void> create_directory(const std::string& path) = 0;
   /// Names in it, sorted, without "." and "..".
   virtual Result<std::vector<Entry>> list(const std::string& directory) = 0;

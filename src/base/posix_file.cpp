@@ -126,7 +126,13 @@ Result<void> PosixFileSystem::create_directory(const std::string& path) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
     if (at != path.size() && path[at] != '/') continue;
     const std::string part = path.substr(0, at);
-    if (::mkdir(part.c_str(), S_IRWXU) == 0 || errno == EEXIST) continue;
+    if (::mkdir(part.c_str(), S_IRWXU) == 0) {
+      const std::size_t slash = part.rfind('/', part.size() - 2);
+      const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : part.substr(0, slash);
+      FERRY_TRY_VOID(sync_directory(parent));  // or a power loss takes the folder with all that is in it
+      continue;
+    }
+    if (errno == EEXIST) continue;
     struct stat status {};
     const int error = errno;
     if (::stat(part.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return Unexpected(system_error(error, "create", part));

@@ -1,5 +1,6 @@
 #include "cli/serve_options.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
@@ -99,7 +100,9 @@ Result<PartialServeOptions> load_serve_config(const std::string& path) {
 }
 
 bool is_loopback_host(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  if (host == "localhost" || host == "::1") return true;
+  in_addr address{};  // a name may begin with "127." and mean any machine: only digits count
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 Result<HostPort> parse_listen(const std::string& text) {

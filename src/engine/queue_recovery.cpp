@@ -120,10 +120,13 @@ void Queue::restore(const MessagesPiece& piece) {
   for (const auto& entry : piece.entries) {
     const MessageEntry message{entry.location, entry.receive_count, entry.enqueued_ms, entry.first_received_ms,
                                entry.visible_from_ms};
-    if (entry.quarantined)
+    // A message that was quarantined while the checkpoint was written may stand in pieces of both kinds: quarantined wins.
+    if (entry.quarantined) {
       quarantined_.emplace(entry.sequence, message);
-    else
+      if (index_.find(entry.sequence) != nullptr) index_.erase(entry.sequence);
+    } else if (!quarantined_.contains(entry.sequence)) {
       index_.put(entry.sequence, message);
+    }
     next_sequence_ = std::max(next_sequence_, entry.sequence + 1);
   }
 }

@@ -60,7 +60,7 @@ TEST(ServeOptions, FlagsBeatTheEnvironmentBeatsTheFile) {
 }
 
 TEST(ServeOptions, OtherAddressesNeedKeys) {
-  for (const char* listen : {"0.0.0.0:9324", "10.0.0.1:1", "[::]:9324", "example:80"}) {
+  for (const char* listen : {"0.0.0.0:9324", "10.0.0.1:1", "[::]:9324", "example:80", "127.0.0.1.example:80", "127.example:1"}) {
     PartialServeOptions flags;
     flags.listen = listen;
     const auto refused = merge_serve_options(flags, environment({}), {});

@@ -387,6 +387,26 @@ TEST_F(ServiceTest, WebPagesFromElsewhereAreRefused) {
       200);
 }
 
+TEST_F(ServiceTest, ABrowserThatSendsNothingElseIsKnownByItsName) {
+  const FakeExchange::Headers browser = {{"Host", "localhost:9324"}, {"User-Agent", "Mozilla/5.0 (old)"}};
+  EXPECT_EQ(start("GET", "/?Action=ListQueues", browser, "")->response().status, 403);
+  FakeExchange::Headers typed = browser;
+  typed.emplace_back("Sec-Fetch-Site", "none");
+  EXPECT_EQ(start("GET", "/?Action=ListQueues", typed, "")->response().status, 200) << "typed into the address bar";
+}
+
+TEST_F(ServiceTest, OtherMethodsAreRefused) {
+  const FakeExchange::Headers host = {{"Host", "localhost"}};
+  for (const char* method : {"PUT", "HEAD", "DELETE", "TRACE", "PATCH", "OPTIONS"}) {
+    const auto refused = start(method, "/?Action=CreateQueue&QueueName=x", host, "");
+    EXPECT_EQ(refused->response().status, 405) << method;
+    EXPECT_EQ(refused->header("Allow"), "GET, POST");
+  }
+  const auto json_by_get = start("GET", "/", {{"Host", "localhost"}, {"X-Amz-Target", "AmazonSQS.ListQueues"}}, "{}");
+  EXPECT_EQ(json_by_get->response().status, 405);
+  EXPECT_EQ(engine.totals().queues, 0U);
+}
+
 TEST(LocalHost, NamesThatRebindingCannotReach) {
   for (const char* host : {"127.0.0.1", "127.0.0.1:80", "localhost:9324", "sqs", "sqs:9324", "[::1]:9324", "10.1.2.3:1",
                            "q.localhost", "host.docker.internal:9324"}) {
