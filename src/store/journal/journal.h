@@ -197,8 +197,9 @@ class Journal final : public Store {
     std::uint64_t empty = 0;    ///< sealed segments without a live body
     std::uint64_t blocked = 0;  ///< of these, what only a checkpoint keeps
   };
-  Space space() const;              // (L)
-  bool maintenance_is_due() const;  // (L)
+  void set_throttle(const Space& now);  // (L)
+  Space space() const;                  // (L)
+  bool maintenance_is_due() const;      // (L)
 
   FileSystem& files_;
   const Clock& clock_;

@@ -205,8 +205,14 @@ Journal::Space Journal::space() const {
 
 // ---- compaction ----------------------------------------------------------------------------------------------------------
 
+// So much more than allowed that compaction cannot be left to catch up beside new messages.
+void Journal::set_throttle(const Space& now) {
+  throttled_ = segment_bytes_ > kFarBehindFactor * now.allowed + kFarBehindSegments * last_segment_bytes_;
+}
+
 bool Journal::start_compaction() {
   const Space now = space();
+  set_throttle(now);
   if (segment_bytes_ - now.empty <= now.allowed) return false;
   std::shared_ptr<Segment> sparsest;
   for (const auto& [number, segment] : segments_) {
@@ -310,7 +316,7 @@ Result<bool> Journal::trim() {
   {
     const std::lock_guard lock(mutex_);
     const Space now = space();
-    throttled_ = segment_bytes_ > kFarBehindFactor * now.allowed + kFarBehindSegments * last_segment_bytes_;
+    set_throttle(now);
     std::uint64_t total = segment_bytes_;
     for (const Spare& spare : spares_) total += spare.bytes;
     const SteadyTime steady = clock_.steady();

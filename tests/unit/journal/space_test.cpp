@@ -361,6 +361,31 @@ TEST(JournalSpace, NewMessagesWaitWhenCompactionIsFarBehind) {
   EXPECT_TRUE(rig.journal->writable());
 }
 
+TEST(JournalSpace, NewMessagesWaitWhileCompactionIsAtWork) {
+  Rig rig;
+  ASSERT_TRUE(rig.start());
+  rig.files.stop_protocol();
+  for (std::uint32_t key = 0; key < 5000; ++key) {
+    ASSERT_TRUE(rig.owner->put(key, std::string(1000, 'x')));
+    if (key % 5 == 0) rig.maintain();
+  }
+  for (std::uint32_t key = 0; key < 5000; ++key) {
+    if (key % 40 == 0) continue;
+    EXPECT_TRUE(rig.owner->erase(key).has_value());
+  }
+  ASSERT_TRUE(rig.journal->writable());
+  while (rig.journal->stats().compacted_bytes == 0) {
+    ASSERT_TRUE(rig.journal->maintain_step());
+    while (rig.journal->commit_step()) {
+    }
+  }
+  const auto put = rig.owner->put(6000, "new");
+  ASSERT_FALSE(put.has_value()) << "compaction has only begun";
+  EXPECT_EQ(put.error().kind, ErrorKind::Unavailable);
+  rig.maintain();
+  EXPECT_TRUE(rig.owner->put(6000, "new").has_value());
+}
+
 TEST(JournalSpace, CheckpointsComeWithTheLog) {
   auto options = small_options();
   options.checkpoint_log_bytes = 100 * 1024;
