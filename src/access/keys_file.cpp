@@ -15,6 +15,7 @@
 
 #include "access/actions.h"
 #include "base/encoding.h"
+#include "base/suggest.h"
 
 namespace ferry::access {
 namespace {
@@ -22,28 +23,9 @@ constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kAccessKeyCharsMax = 128;  // Amazon's bound of an access key id
 constexpr std::string_view kDefaultAccount = "000000000000";
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
-    }
-  }
-  return row.back();
-}
-
-std::string did_you_mean(std::string_view text, std::span<const std::string_view> known) {
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(1, text.size() / 3) + 1;  // further away is another word
-  const std::string lower = to_lower(text);
-  for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(lower, to_lower(candidate));
-    if (distance < best_distance) best = candidate, best_distance = distance;
-  }
-  return best.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", best);
+std::string suggestion(std::string_view text, std::span<const std::string_view> known) {
+  const auto near = closest(text, std::vector<std::string>(known.begin(), known.end()));
+  return near ? fmt::format("; did you mean \"{}\"?", *near) : std::string();
 }
 
 /// Knows the file's name and turns a place in it into an error.
@@ -80,7 +62,7 @@ class Reader {
       if (std::find(names.begin(), names.end(), name.str()) != names.end()) continue;
       const std::vector<std::string_view> known(names);
       return at_line(name.source().begin.line,
-                     fmt::format("unknown name \"{}\"{}", escape_control(name.str()), did_you_mean(name.str(), known)));
+                     fmt::format("unknown name \"{}\"{}", escape_control(name.str()), suggestion(name.str(), known)));
     }
     return {};
   }
@@ -170,7 +152,7 @@ class Reader {
     if (single != pattern && std::find(known.begin(), known.end(), single) != known.end()) {
       return at(node, fmt::format("\"{}\" is covered by \"{}\": grant that", escape_control(written), single));
     }
-    return at(node, fmt::format("unknown action \"{}\"{}", escape_control(written), did_you_mean(pattern, known)));
+    return at(node, fmt::format("unknown action \"{}\"{}", escape_control(written), suggestion(pattern, known)));
   }
 
   Result<void> check_queue(const toml::node& node, const std::string& pattern) const {

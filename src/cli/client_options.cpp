@@ -6,7 +6,7 @@
 
 #include "base/encoding.h"
 #include "client/queue_reference.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "worker/queue_port.h"
 
 namespace ferry::cli {
@@ -26,7 +26,7 @@ std::string suggest_option(const CLI::App& app, std::span<const std::string> arg
     if (argument == "--") break;
     const std::string name = argument.substr(0, argument.find('='));
     if (!name.starts_with("--") || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return config::did_you_mean(name, known);
+    return did_you_mean(name, known);
   }
   return {};
 }

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdlib>
+#include <vector>
 
+#include "base/suggest.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
 #include "cli/receive_command.h"
@@ -41,22 +43,6 @@ std::string usage() {
   return text;
 }
 
-// Number of single-character edits between two words; for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 int dispatch(std::span<const std::string> arguments) {
@@ -80,17 +66,12 @@ int dispatch(std::span<const std::string> arguments) {
     write_text(context.out, fmt::format("ferry {}\n", kVersion));
     return kExitDone;
   }
-  std::string_view nearest;
-  std::size_t least = 3;  // edits that still look like a slip
+  std::vector<std::string> names;
   for (const Command& command : kCommands) {
     if (command.name == name) return command.run(arguments.subspan(1), context);
-    if (const std::size_t edits = distance(command.name, name); edits < least) {
-      least = edits;
-      nearest = command.name;
-    }
+    names.emplace_back(command.name);
   }
-  write_text(context.err, fmt::format("ferry: unknown command \"{}\"{}\nSee: ferry --help\n", name,
-                                      nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
+  write_text(context.err, fmt::format("ferry: unknown command \"{}\"{}\nSee: ferry --help\n", name, did_you_mean(name, names)));
   return kExitUsage;
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/encoding.h"
 #include "base/process.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "config/toml_reader.h"
 
 namespace ferry::config {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace ferry::config {
 namespace {

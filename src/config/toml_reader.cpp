@@ -4,7 +4,7 @@
 
 #include "base/encoding.h"
 #include "config/handoff.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace ferry::config {
 namespace {

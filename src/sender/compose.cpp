@@ -6,7 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "sqs/limits.h"
 #include "sqs/message_attributes.h"
 #include "sqs/validation.h"
@@ -26,7 +26,7 @@ std::optional<std::string> unknown_request(const std::string& name, const config
   const std::vector<std::string> names = handoff.request_names();
   if (names.empty()) return fmt::format("{} names no request at all, so {} is unknown", handoff.file, name);
   return fmt::format("{} has no request {}{} (allowed: {})", handoff.file, escape_control(name),
-                     config::did_you_mean(name, names), config::join_names(names));
+                     did_you_mean(name, names), join_names(names));
 }
 }  // namespace
 

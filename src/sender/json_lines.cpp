@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/encoding.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace ferry::sender {
 namespace {
@@ -37,7 +37,7 @@ class Line {
       for (const std::string& candidate : known_keys()) known = known || equals_ignore_case(candidate, key);
       if (!known) {
         return fail(ErrorKind::InvalidArgument,
-                    fmt::format("unknown name {}{}", escape_control(key), config::did_you_mean(key, known_keys())));
+                    fmt::format("unknown name {}{}", escape_control(key), did_you_mean(key, known_keys())));
       }
     }
     return {};

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/encoding.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 #include "worker/transcript.h"
 
 namespace ferry::worker {
@@ -24,10 +24,10 @@ Refusal unknown_request(const sqs::Message& message, const config::Handoff& hand
   std::string suggestion;
   for (const auto& [name, value] : message.message_attributes) {
     present.push_back(escape_control(name));
-    if (suggestion.empty()) suggestion = config::did_you_mean(name, names);
+    if (suggestion.empty()) suggestion = did_you_mean(name, names);
   }
-  return {fmt::format("unknown request: none of its attributes ({}) is one of {}{}", config::join_names(present),
-                      config::join_names(names), suggestion)};
+  return {fmt::format("unknown request: none of its attributes ({}) is one of {}{}", join_names(present),
+                      join_names(names), suggestion)};
 }
 
 std::optional<Refusal> check_attributes(const config::RequestType& request, const config::ArgumentValues& values) {
@@ -63,7 +63,7 @@ std::variant<Route, Refusal> Router::route(const sqs::Message& message) const {
     }
     if (matching.empty()) return unknown_request(message, *handoff_);
     if (matching.size() > 1)
-      return Refusal{fmt::format("{} requests in one message: {}", matching.size(), config::join_names(matching))};
+      return Refusal{fmt::format("{} requests in one message: {}", matching.size(), join_names(matching))};
     const auto parameter = values.attributes.find(route.request->name);
     if (parameter == values.attributes.end())
       return Refusal{fmt::format("{}: its parameter is Binary, not text", route.request->name)};

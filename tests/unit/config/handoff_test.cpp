@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 namespace ferry::config {
 namespace {

@@ -1,4 +1,4 @@
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/encoding.h"
 
-namespace ferry::config {
+namespace ferry {
 namespace {
 
 // Optimal string alignment distance.
@@ -61,4 +61,4 @@ std::string join_names(std::span<const std::string> names, std::size_t shown) {
   return text;
 }
 
-}  // namespace ferry::config
+}  // namespace ferry

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace ferry::config {
+namespace ferry {
 
 /// The candidate nearest to `name`: equal but for case, else at most a third of its characters (at least one) away by
 /// insertions, deletions, changes and swaps. Nothing when none is near.
@@ -18,4 +18,4 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
 /// "a, b and c"; at most `shown` of them, then "and N more".
 std::string join_names(std::span<const std::string> names, std::size_t shown = 20);
 
-}  // namespace ferry::config
+}  // namespace ferry
