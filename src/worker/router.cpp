@@ -26,8 +26,8 @@ Refusal unknown_request(const sqs::Message& message, const config::Handoff& hand
     present.push_back(escape_control(name));
     if (suggestion.empty()) suggestion = did_you_mean(name, names);
   }
-  return {fmt::format("unknown request: none of its attributes ({}) is one of {}{}", join_names(present),
-                      join_names(names), suggestion)};
+  return {fmt::format("unknown request: none of its attributes ({}) is one of {}{}", join_names(present), join_names(names),
+                      suggestion)};
 }
 
 std::optional<Refusal> check_attributes(const config::RequestType& request, const config::ArgumentValues& values) {
@@ -62,8 +62,7 @@ std::variant<Route, Refusal> Router::route(const sqs::Message& message) const {
       route.request = request;
     }
     if (matching.empty()) return unknown_request(message, *handoff_);
-    if (matching.size() > 1)
-      return Refusal{fmt::format("{} requests in one message: {}", matching.size(), join_names(matching))};
+    if (matching.size() > 1) return Refusal{fmt::format("{} requests in one message: {}", matching.size(), join_names(matching))};
     const auto parameter = values.attributes.find(route.request->name);
     if (parameter == values.attributes.end())
       return Refusal{fmt::format("{}: its parameter is Binary, not text", route.request->name)};

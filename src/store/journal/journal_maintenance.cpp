@@ -61,7 +61,12 @@ Result<bool> Journal::prepare_if_needed() {
     bytes = std::max(bytes, last_segment_bytes_);
   }
   if (space_retry_at_ && clock_.steady() < *space_retry_at_) return false;
-  const auto prepared = prepare_segment(bytes);
+  auto prepared = prepare_segment(bytes);
+  // A disk that has no room for this one may have room for a smaller one; sizes grow again from there.
+  while (!prepared && prepared.error().kind == ErrorKind::NoSpace && bytes > options_.segment_first_bytes) {
+    bytes /= 2;
+    prepared = prepare_segment(bytes);
+  }
   if (prepared) {
     if (space_retry_at_) log_.info("disk space is back; new messages are taken again");
     space_retry_at_.reset();

@@ -28,21 +28,6 @@ namespace ferry::http::test {
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
-#else
-constexpr bool kThreadSanitizer = false;
-#endif
-
 /// Gives the processor away until `condition` holds; false after ten seconds.
 template <class Condition>
 bool eventually(Condition condition) {
