@@ -132,9 +132,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
     for (std::size_t j = 0; j < 4; ++j) {
       std::uint32_t value = 0;
       if (!(last && j >= 4 - padding)) {
-        const int digit = kBase64Values[static_cast<unsigned char>(text[i + j])];
+        const std::int8_t digit = kBase64Values[static_cast<unsigned char>(text[i + j])];
         if (digit < 0) return std::nullopt;
-        value = static_cast<std::uint32_t>(digit);
+        value = static_cast<std::uint8_t>(digit);
       }
       word = (word << 6) | value;
     }

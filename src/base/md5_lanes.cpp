@@ -74,7 +74,7 @@ FERRY_WIDEST void add_block(State& state, const std::array<Words, 16>& block, co
       mix = c ^ (b | ~d), word = (7 * i) % 16;
     }
     const Words sum = a + mix + block[static_cast<std::size_t>(word)] + kSines[static_cast<std::size_t>(i)];
-    const int shift = kShifts[static_cast<std::size_t>(i / 16 * 4 + i % 4)];
+    const int shift = kShifts[static_cast<unsigned>(i) / 16 * 4 + static_cast<unsigned>(i) % 4];
     const Words turned = (sum << shift) | (sum >> (32 - shift));
     a = d, d = c, c = b, b = b + turned;
   }

@@ -134,7 +134,7 @@ class JsonDecoder {
   bool elements(Array& array, const Visit& visit) {
     for (auto result : array) {
       Value value;
-      if (std::move(result).get(value) != simdjson::SUCCESS) return fail(kMalformed);
+      if (result.get(value) != simdjson::SUCCESS) return fail(kMalformed);
       const std::string_view token = token_of(value);
       if (token == "null") continue;
       if (!visit(value, token)) return false;

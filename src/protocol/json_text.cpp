@@ -75,7 +75,7 @@ char* write_escaped(char* to, char c) {
   *to++ = '\\';
   *to++ = escape;
   if (escape == 'u') {
-    std::memcpy(to, "00", 2);
+    to[0] = to[1] = '0';
     to[2] = "0123456789abcdef"[byte >> 4];
     to[3] = "0123456789abcdef"[byte & 15];
     to += 4;

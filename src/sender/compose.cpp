@@ -25,8 +25,8 @@ std::string shown(std::string_view value) {
 std::optional<std::string> unknown_request(const std::string& name, const config::Handoff& handoff) {
   const std::vector<std::string> names = handoff.request_names();
   if (names.empty()) return fmt::format("{} names no request at all, so {} is unknown", handoff.file, name);
-  return fmt::format("{} has no request {}{} (allowed: {})", handoff.file, escape_control(name),
-                     did_you_mean(name, names), join_names(names));
+  return fmt::format("{} has no request {}{} (allowed: {})", handoff.file, escape_control(name), did_you_mean(name, names),
+                     join_names(names));
 }
 }  // namespace
 
