@@ -312,6 +312,7 @@ TEST(Server, AcceptingPausesAtTheConnectionLimit) {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // which needs descriptors itself
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -357,7 +358,6 @@ double cpu_seconds() {
   std::_Exit(0);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which needs descriptors itself
 TEST(ServerDeathTest, SurvivesRunningOutOfDescriptors) {
   // UBSan opens a pipe to look at an object's type, and takes its failing for a wrong type.
   GTEST_FLAG_SET(death_test_style, "threadsafe");
