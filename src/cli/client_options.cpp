@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "base/encoding.h"
-#include "client/queue_reference.h"
 #include "base/suggest.h"
+#include "client/queue_reference.h"
 #include "worker/queue_port.h"
 
 namespace ferry::cli {

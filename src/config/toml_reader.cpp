@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "config/handoff.h"
 #include "base/suggest.h"
+#include "config/handoff.h"
 
 namespace ferry::config {
 namespace {
