@@ -29,6 +29,34 @@ inline constexpr int kListResultsMax = 1'000;                         // [doc]
 inline constexpr std::chrono::seconds kQueueDeletedRecentlyWait{60};  // [doc]
 inline constexpr std::chrono::seconds kPurgeWait{60};                 // [doc]
 inline constexpr std::size_t kGroupIdCharsMax = 128;                  // [doc] also deduplication and receive attempt ids
+inline constexpr std::chrono::seconds kDeduplicationWindow{300};      // [doc] five minutes from the first accepted send
+inline constexpr std::chrono::seconds kReceiveAttemptWindow{300};     // [doc] five minutes
+
+// Attributes of queues.
+inline constexpr std::chrono::seconds kKmsDataKeyReuseDefault{300};  // [doc]
+inline constexpr std::chrono::seconds kKmsDataKeyReuseMin{60};       // [doc]
+inline constexpr std::chrono::seconds kKmsDataKeyReuseMax{86'400};   // [doc]
+inline constexpr std::size_t kKmsKeyIdBytesMax = 2'048;              // [doc] of KMS, in characters
+inline constexpr std::size_t kTagsMax = 50;                          // [doc] a recommendation there, refused here
+inline constexpr std::size_t kTagKeyCharsMax = 128;                  // [doc]
+inline constexpr std::size_t kTagValueCharsMax = 256;                // [doc]
+
+// Policies. What is longer is no valid policy; AddPermission answers OverLimit.
+inline constexpr std::size_t kPolicyBytesMax = 8'192;        // [doc] the quotas of policies; [ours] for RedriveAllowPolicy
+inline constexpr std::size_t kPolicyStatementsMax = 20;      // [doc]
+inline constexpr std::size_t kPolicyActionsMax = 7;          // [doc] of one AddPermission
+inline constexpr std::size_t kPolicyPrincipalsMax = 50;      // [doc] of one AddPermission
+inline constexpr std::size_t kPermissionLabelCharsMax = 80;  // [doc]
+
+// Dead letters and move tasks.
+inline constexpr int kMaxReceiveCountMax = 1'000;              // [doc]
+inline constexpr std::size_t kRedriveAllowSourcesMax = 10;     // [doc]
+inline constexpr std::size_t kMoveTasksPerAccountMax = 100;    // [doc] active ones
+inline constexpr std::chrono::hours kMoveTaskTimeMax{36};      // [doc]
+inline constexpr int kMoveTaskListMax = 10;                    // [doc]
+inline constexpr int kMoveTaskRateMax = 500;                   // [doc] messages a second
+inline constexpr std::size_t kMoveTaskHandleCharsMax = 1'024;  // [ours] three times the longest that we give out
+
 inline constexpr std::size_t kRequestBodyBytesMax =
     8 * 1024 * 1024;  // [ours] a legal 1 MiB batch inflates several times in JSON or form data
 

@@ -87,10 +87,7 @@ ApiResult<void> validate_batch_shape(const std::optional<std::vector<Entry>>& en
 }  // namespace
 
 ApiResult<std::string> validate_create_queue(const CreateQueueRequest& request) {
-  FERRY_TRY(std::string name, validate_new_queue_name(request.queue_name));
-  if (kind_of(name) == QueueKind::Fifo) return Unexpected(unsupported("A FIFO queue"));
-  if (!request.tags.empty()) return Unexpected(unsupported("Tagging a queue"));
-  return name;
+  return validate_new_queue_name(request.queue_name);
 }
 
 ApiResult<ListParameters> validate_list_queues(const ListQueuesRequest& request) {

@@ -17,7 +17,7 @@ namespace ferry::sqs {
 using BatchIndex = std::optional<std::size_t>;
 
 // Queues.
-/// The name of the queue to create. Tags and FIFO queues are UnsupportedOperation; attributes are queue_attributes.h's.
+/// The name of the queue to create. Whether the attribute FifoQueue fits it is queue_attributes.h's, tags are tags.h's.
 ApiResult<std::string> validate_create_queue(const CreateQueueRequest& request);
 
 struct ListParameters {
