@@ -1,7 +1,6 @@
 #pragma once
 // The actions: their names, the struct of each request and of its response.
 
-#include <array>
 #include <cstddef>
 #include <string_view>
 #include <type_traits>
@@ -40,38 +39,25 @@ FERRY_ACTION(DeleteMessage, EmptyResponse)
 FERRY_ACTION(DeleteMessageBatch, DeleteMessageBatchResponse)
 FERRY_ACTION(ChangeMessageVisibility, EmptyResponse)
 FERRY_ACTION(ChangeMessageVisibilityBatch, ChangeMessageVisibilityBatchResponse)
+FERRY_ACTION(TagQueue, EmptyResponse)
+FERRY_ACTION(UntagQueue, EmptyResponse)
+FERRY_ACTION(ListQueueTags, ListQueueTagsResponse)
+FERRY_ACTION(AddPermission, EmptyResponse)
+FERRY_ACTION(RemovePermission, EmptyResponse)
+FERRY_ACTION(ListDeadLetterSourceQueues, ListDeadLetterSourceQueuesResponse)
+FERRY_ACTION(StartMessageMoveTask, StartMessageMoveTaskResponse)
+FERRY_ACTION(ListMessageMoveTasks, ListMessageMoveTasksResponse)
+FERRY_ACTION(CancelMessageMoveTask, CancelMessageMoveTaskResponse)
 #undef FERRY_ACTION
-
-/// Actions of Amazon SQS that this server does not have yet.
-inline constexpr std::array<std::string_view, 9> kUnsupportedActions = {"TagQueue",
-                                                                        "UntagQueue",
-                                                                        "ListQueueTags",
-                                                                        "AddPermission",
-                                                                        "RemovePermission",
-                                                                        "ListDeadLetterSourceQueues",
-                                                                        "StartMessageMoveTask",
-                                                                        "ListMessageMoveTasks",
-                                                                        "CancelMessageMoveTask"};
-
-inline bool is_unsupported_action(std::string_view action) {
-  for (const std::string_view name : kUnsupportedActions) {
-    if (name == action) return true;
-  }
-  return false;
-}
 
 namespace internal {
 template <class Visit, std::size_t... I>
 bool with_request_of(std::string_view action, Visit&& visit, std::index_sequence<I...>) {
   const auto try_one = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
     using Request = std::variant_alternative_t<Index, sqs::Request>;
-    if constexpr (!std::is_same_v<Request, sqs::UnsupportedRequest>) {
-      if (ActionOf<Request>::kName != action) return false;
-      visit(Request{});
-      return true;
-    } else {
-      return false;
-    }
+    if (ActionOf<Request>::kName != action) return false;
+    visit(Request{});
+    return true;
   };
   return (try_one(std::integral_constant<std::size_t, I>()) || ...);
 }

@@ -51,6 +51,9 @@ std::string_view missing_member(const sqs::ReceiveMessageResponse& response) {
   }
   return "";
 }
+std::string_view missing_member(const sqs::StartMessageMoveTaskResponse& response) {
+  return response.task_handle.empty() ? "TaskHandle" : "";
+}
 template <class Response>
 std::string_view missing_member(const Response&) {
   return "";
@@ -59,32 +62,20 @@ std::string_view missing_member(const Response&) {
 }  // namespace
 
 std::string_view action_name(const sqs::Request& request) {
-  return std::visit(
-      []<class T>(const T& value) -> std::string_view {
-        if constexpr (std::is_same_v<T, sqs::UnsupportedRequest>) {
-          return value.action;
-        } else {
-          return ActionOf<T>::kName;
-        }
-      },
-      request);
+  return std::visit([]<class T>(const T&) -> std::string_view { return ActionOf<T>::kName; }, request);
 }
 
 std::string encode_request(const sqs::Request& request) {
   std::string body;
   std::visit(
       [&]<class T>(const T& value) {
-        if constexpr (std::is_same_v<T, sqs::UnsupportedRequest>) {
-          body = "{}";
-        } else {
-          if constexpr (std::is_same_v<T, sqs::SendMessageRequest>) body.reserve(expected_bytes(value.entry));
-          if constexpr (std::is_same_v<T, sqs::SendMessageBatchRequest>) {
-            std::size_t bytes = 256;
-            for (const auto& entry : value.entries.value_or(std::vector<sqs::SendMessageEntry>())) bytes += expected_bytes(entry);
-            body.reserve(bytes);
-          }
-          JsonEncoder(body).object(value);
+        if constexpr (std::is_same_v<T, sqs::SendMessageRequest>) body.reserve(expected_bytes(value.entry));
+        if constexpr (std::is_same_v<T, sqs::SendMessageBatchRequest>) {
+          std::size_t bytes = 256;
+          for (const auto& entry : value.entries.value_or(std::vector<sqs::SendMessageEntry>())) bytes += expected_bytes(entry);
+          body.reserve(bytes);
         }
+        JsonEncoder(body).object(value);
       },
       request);
   return body;
@@ -97,18 +88,14 @@ Result<sqs::Response> decode_response(const sqs::Request& request, std::string_v
           return fail(ErrorKind::Corrupt,
                       "the answer to " + std::string(action_name(request)) + " cannot be read: " + std::string(why));
         };
-        if constexpr (std::is_same_v<T, sqs::UnsupportedRequest>) {
-          return sqs::Response(sqs::EmptyResponse{});
-        } else {
-          typename ActionOf<T>::Response response;
-          // Amazon answers actions without output with nothing at all, others with {}.
-          if (std::is_same_v<decltype(response), sqs::EmptyResponse> && body.empty()) return sqs::Response(response);
-          if (const auto failure = JsonDecoder().decode(body, response)) return corrupt(*failure);
-          if (const std::string_view missing = missing_member(response); !missing.empty()) {
-            return corrupt("it has no " + std::string(missing));
-          }
-          return sqs::Response(std::move(response));
+        typename ActionOf<T>::Response response;
+        // Amazon answers actions without output with nothing at all, others with {}.
+        if (std::is_same_v<decltype(response), sqs::EmptyResponse> && body.empty()) return sqs::Response(response);
+        if (const auto failure = JsonDecoder().decode(body, response)) return corrupt(*failure);
+        if (const std::string_view missing = missing_member(response); !missing.empty()) {
+          return corrupt("it has no " + std::string(missing));
         }
+        return sqs::Response(std::move(response));
       },
       request);
 }

@@ -9,7 +9,11 @@
 
 namespace ferry::protocol {
 
-enum class WireProtocol { Json, Query };
+enum class WireProtocol {
+  Json,       ///< AWS JSON 1.0
+  Query,      ///< form data, answered in XML
+  QueryJson,  ///< form data, answered in JSON because the request asks for it
+};
 
 /// What the codec needs to see of an HTTP request.
 struct WireRequest {
@@ -23,7 +27,7 @@ struct WireRequest {
 };
 
 /// Which protocol the request speaks: X-Amz-Target that starts with "AmazonSQS.", or a content type of AWS JSON, means JSON
-/// whatever the path; else Query.
+/// whatever the path; else Query, or QueryJson when Accept names application/json before any XML.
 WireProtocol detect(const WireRequest& request);
 
 struct DecodedRequest {

@@ -1,5 +1,6 @@
 // The server's way in: HTTP requests of both protocols to structs.
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/encoding.h"
@@ -21,8 +22,6 @@ sqs::ApiResult<DecodedRequest> decode_json(const WireRequest& wire) {
     return sqs::api_fail(sqs::ErrorCode::UnknownOperation, "The header X-Amz-Target does not name an action of AmazonSQS.");
   }
   const std::string_view action = wire.amz_target.substr(names::kTargetPrefix.size());
-  if (is_unsupported_action(action)) return DecodedRequest{std::string(action), sqs::UnsupportedRequest{std::string(action)}};
-
   DecodedRequest decoded{std::string(action), {}};
   std::optional<std::string> failure;
   const bool known = with_request_of(
@@ -42,7 +41,6 @@ sqs::ApiResult<DecodedRequest> decode_query(const WireRequest& wire) {
   FERRY_TRY(const QueryParameters parameters, QueryParameters::parse(wire.query, wire.body));
   const std::string* action = parameters.find("Action");
   if (action == nullptr || action->empty()) return sqs::api_fail(sqs::ErrorCode::UnknownOperation, "");
-  if (is_unsupported_action(*action)) return DecodedRequest{*action, sqs::UnsupportedRequest{*action}};
 
   const bool at_queue = !wire.path.empty() && wire.path != "/";
   DecodedRequest decoded{*action, {}};
@@ -65,12 +63,26 @@ sqs::ApiResult<DecodedRequest> decode_query(const WireRequest& wire) {
   return decoded;
 }
 
+// Whether JSON is the first of the two formats that an Accept header names.
+bool asks_for_json(std::string_view accept) {
+  while (!accept.empty()) {
+    const std::size_t end = std::min(accept.find(','), accept.size());
+    const std::string_view range = accept.substr(0, end);
+    accept.remove_prefix(std::min(end + 1, accept.size()));
+    const std::string_view type = trim(range.substr(0, range.find(';')));
+    if (equals_ignore_case(type, "application/json")) return true;
+    if (equals_ignore_case(type, "text/xml") || equals_ignore_case(type, "application/xml")) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 WireProtocol detect(const WireRequest& request) {
   const bool json =
       request.amz_target.starts_with(names::kTargetPrefix) || request.content_type.starts_with("application/x-amz-json");
-  return json ? WireProtocol::Json : WireProtocol::Query;
+  if (json) return WireProtocol::Json;
+  return asks_for_json(request.accept) ? WireProtocol::QueryJson : WireProtocol::Query;
 }
 
 sqs::ApiResult<DecodedRequest> decode(WireProtocol protocol, const WireRequest& request) {

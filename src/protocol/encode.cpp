@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "protocol/codec.h"
 #include "protocol/json_encoder.h"
+#include "protocol/query_json_encoder.h"
 #include "protocol/xml_encoder.h"
 
 namespace ferry::protocol {
@@ -78,6 +79,69 @@ WireResponse encode_xml(std::string_view action, const sqs::Response& response, 
   return wire;
 }
 
+WireResponse encode_query_json(std::string_view action, const sqs::Response& response, std::string_view request_id) {
+  WireResponse wire{200, names::kQueryJsonContentType, {}, {}};
+  std::string& out = wire.body;
+  out.reserve(expected_bytes(response));
+  out.append("{\"").append(action).append("Response\":{");
+  if (!std::holds_alternative<sqs::EmptyResponse>(response)) {
+    out.append("\"").append(action).append("Result\":");
+    std::visit([&](const auto& value) { QueryJsonEncoder(out).object(value); }, response);
+    out.push_back(',');
+  }
+  out.append("\"ResponseMetadata\":{\"RequestId\":\"").append(request_id).append("\"}}}");
+  return wire;
+}
+
+WireResponse encode_as(WireProtocol protocol, std::string_view action, const sqs::Response& response,
+                       std::string_view request_id) {
+  switch (protocol) {
+    case WireProtocol::Json:
+      return encode_json(response);
+    case WireProtocol::QueryJson:
+      return encode_query_json(action, response, request_id);
+    default:
+      return encode_xml(action, response, request_id);
+  }
+}
+
+// The three ways to tell an error. `message` is presentable.
+struct ToldError {
+  const sqs::ErrorCatalogueRow& row;
+  std::string_view fault;
+  std::string message;
+};
+
+WireResponse json_error(const ToldError& error) {
+  WireResponse wire{error.row.http_status, names::kJsonContentType, {}, {}};
+  wire.query_error.append(error.row.query_code).append(";").append(error.fault);
+  wire.body.append("{\"__type\":\"").append(error.row.json_type).append("\"");
+  if (!error.message.empty()) {
+    wire.body += ",\"message\":\"";
+    append_json_escaped(wire.body, error.message);
+    wire.body += "\"";
+  }
+  wire.body += "}";
+  return wire;
+}
+
+WireResponse query_json_error(const ToldError& error, std::string_view request_id) {
+  WireResponse wire{error.row.http_status, names::kQueryJsonContentType, {}, {}};
+  wire.body.append("{\"Error\":{\"Code\":\"").append(error.row.query_code).append("\",\"Message\":\"");
+  append_json_escaped(wire.body, error.message);
+  wire.body.append("\",\"Type\":\"").append(error.fault).append("\"},\"RequestId\":\"").append(request_id).append("\"}");
+  return wire;
+}
+
+WireResponse xml_error(const ToldError& error, std::string_view request_id) {
+  WireResponse wire{error.row.http_status, names::kXmlContentType, {}, {}};
+  wire.body.append("<?xml version=\"1.0\"?><ErrorResponse xmlns=\"").append(names::kXmlNamespace).append("\"><Error><Type>");
+  wire.body.append(error.fault).append("</Type><Code>").append(error.row.query_code).append("</Code>");
+  if (!error.message.empty()) XmlEncoder(wire.body).text(names::kMessage, error.message);
+  wire.body.append("<Detail/></Error><RequestId>").append(request_id).append("</RequestId></ErrorResponse>");
+  return wire;
+}
+
 }  // namespace
 
 WireResponse encode(WireProtocol protocol, std::string_view action, const sqs::Response& response, std::string_view request_id) {
@@ -91,43 +155,23 @@ WireResponse encode(WireProtocol protocol, std::string_view action, const sqs::R
       return value;
     };
     const sqs::Response cleaned = std::visit(clean, response);
-    return protocol == WireProtocol::Json ? encode_json(cleaned) : encode_xml(action, cleaned, request_id);
+    return encode_as(protocol, action, cleaned, request_id);
   }
-  return protocol == WireProtocol::Json ? encode_json(response) : encode_xml(action, response, request_id);
+  return encode_as(protocol, action, response, request_id);
 }
 
 WireResponse encode_error(WireProtocol protocol, const sqs::ApiError& error, std::string_view request_id) {
   const sqs::ErrorCatalogueRow& row = sqs::catalogue_row(error.code);
-  const std::string_view fault = row.fault == sqs::Fault::Sender ? "Sender" : "Receiver";
-  std::string message = presentable(error.message);
-  WireResponse wire{row.http_status, {}, {}, {}};
-  if (protocol == WireProtocol::Json) {
-    wire.content_type = names::kJsonContentType;
-    wire.query_error.append(row.query_code).append(";").append(fault);
-    wire.body.append("{\"__type\":\"").append(row.json_type).append("\"");
-    if (!message.empty()) {
-      wire.body += ",\"message\":\"";
-      append_json_escaped(wire.body, message);
-      wire.body += "\"";
-    }
-    wire.body += "}";
-    return wire;
+  ToldError told{row, row.fault == sqs::Fault::Sender ? "Sender" : "Receiver", presentable(error.message)};
+  if (protocol == WireProtocol::Json) return json_error(told);
+  if (error.code == sqs::ErrorCode::UnknownOperation && told.message.empty()) {
+    return {404, names::kXmlContentType, "<UnknownOperationException/>", {}};
   }
-  wire.content_type = names::kXmlContentType;
-  if (error.code == sqs::ErrorCode::UnknownOperation && message.empty()) {
-    wire.http_status = 404;
-    wire.body = "<UnknownOperationException/>";
-    return wire;
+  if (error.code == sqs::ErrorCode::QueueDoesNotExist && told.message == sqs::queue_does_not_exist().message) {
+    told.message.pop_back();
+    told.message += " for this wsdl version.";
   }
-  if (error.code == sqs::ErrorCode::QueueDoesNotExist && message == sqs::queue_does_not_exist().message) {
-    message.pop_back();
-    message += " for this wsdl version.";
-  }
-  wire.body.append("<?xml version=\"1.0\"?><ErrorResponse xmlns=\"").append(names::kXmlNamespace).append("\"><Error><Type>");
-  wire.body.append(fault).append("</Type><Code>").append(row.query_code).append("</Code>");
-  if (!message.empty()) XmlEncoder(wire.body).text(names::kMessage, message);
-  wire.body.append("<Detail/></Error><RequestId>").append(request_id).append("</RequestId></ErrorResponse>");
-  return wire;
+  return protocol == WireProtocol::QueryJson ? query_json_error(told, request_id) : xml_error(told, request_id);
 }
 
 }  // namespace ferry::protocol

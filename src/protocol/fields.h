@@ -21,7 +21,7 @@ template <class V, Like<sqs::CreateQueueRequest> S>
 void fields(V& v, S& s) {
   v.text(names::kQueueName, s.queue_name);
   v.map(names::kAttributes, s.attributes);
-  v.map(names::kTags, s.tags);
+  v.map(names::kTagsOfNewQueue, s.tags);
 }
 
 template <class V, Like<sqs::CreateQueueResponse> S>
@@ -214,6 +214,101 @@ template <class V, Like<sqs::ChangeMessageVisibilityBatchResponse> S>
 void fields(V& v, S& s) {
   v.ids(names::kVisibilitySuccessful, s.successful);
   v.structures(names::kFailed, s.failed);
+}
+
+template <class V, Like<sqs::TagQueueRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+  v.map(names::kTags, s.tags);
+}
+
+template <class V, Like<sqs::UntagQueueRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+  v.texts(names::kTagKeys, s.tag_keys);
+}
+
+template <class V, Like<sqs::ListQueueTagsRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+}
+
+template <class V, Like<sqs::ListQueueTagsResponse> S>
+void fields(V& v, S& s) {
+  v.map(names::kTags, s.tags);
+}
+
+template <class V, Like<sqs::AddPermissionRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+  v.text(names::kLabel, s.label);
+  v.texts(names::kAwsAccountIds, s.aws_account_ids);
+  v.texts(names::kActions, s.actions);
+}
+
+template <class V, Like<sqs::RemovePermissionRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+  v.text(names::kLabel, s.label);
+}
+
+template <class V, Like<sqs::ListDeadLetterSourceQueuesRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kQueueUrl, s.queue_url);
+  v.integer(names::kMaxResults, s.max_results);
+  v.text(names::kNextToken, s.next_token);
+}
+
+template <class V, Like<sqs::ListDeadLetterSourceQueuesResponse> S>
+void fields(V& v, S& s) {
+  v.texts(names::kSourceQueueUrls, s.queue_urls);
+  v.text(names::kNextToken, s.next_token);
+}
+
+template <class V, Like<sqs::StartMessageMoveTaskRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kSourceArn, s.source_arn);
+  v.text(names::kDestinationArn, s.destination_arn);
+  v.integer(names::kMaxNumberOfMessagesPerSecond, s.max_number_of_messages_per_second);
+}
+
+template <class V, Like<sqs::StartMessageMoveTaskResponse> S>
+void fields(V& v, S& s) {
+  v.text(names::kTaskHandle, s.task_handle);
+}
+
+template <class V, Like<sqs::ListMessageMoveTasksRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kSourceArn, s.source_arn);
+  v.integer(names::kMaxResults, s.max_results);
+}
+
+template <class V, Like<sqs::ListMessageMoveTasksResultEntry> S>
+void fields(V& v, S& s) {
+  v.text(names::kTaskHandle, s.task_handle);
+  v.text(names::kStatus, s.status);
+  v.text(names::kSourceArn, s.source_arn);
+  v.text(names::kDestinationArn, s.destination_arn);
+  v.integer(names::kMaxNumberOfMessagesPerSecond, s.max_number_of_messages_per_second);
+  v.integer(names::kApproximateNumberOfMessagesMoved, s.approximate_number_of_messages_moved);
+  v.integer(names::kApproximateNumberOfMessagesToMove, s.approximate_number_of_messages_to_move);
+  v.text(names::kFailureReason, s.failure_reason);
+  v.integer(names::kStartedTimestamp, s.started_timestamp);
+}
+
+template <class V, Like<sqs::ListMessageMoveTasksResponse> S>
+void fields(V& v, S& s) {
+  v.structures(names::kMoveTasks, s.results);
+}
+
+template <class V, Like<sqs::CancelMessageMoveTaskRequest> S>
+void fields(V& v, S& s) {
+  v.text(names::kTaskHandle, s.task_handle);
+}
+
+template <class V, Like<sqs::CancelMessageMoveTaskResponse> S>
+void fields(V& v, S& s) {
+  v.integer(names::kApproximateNumberOfMessagesMoved, s.approximate_number_of_messages_moved);
 }
 
 template <class V, Like<sqs::EmptyResponse> S>

@@ -33,6 +33,9 @@ class XmlEncoder {
   void binary(std::string_view name, const sqs::OptionalText& value) {
     if (value) text(name, base64_encode(*value));
   }
+  void integer(std::string_view name, const sqs::OptionalInteger& value) {
+    if (value) text(name, std::to_string(*value));
+  }
   void boolean(std::string_view name, bool value) { text(name, std::string(value ? "true" : "false")); }
   void texts(const names::List& list, const std::vector<std::string>& values) {
     for (const std::string& value : values) text(list.location, value);

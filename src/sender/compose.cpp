@@ -110,16 +110,8 @@ std::optional<std::string> message_refusal(const sqs::SendMessageEntry& entry) {
       return fmt::format("a group or deduplication id has {} characters; 1 to {} are allowed", id->size(), sqs::kGroupIdCharsMax);
     }
   }
-  // Whether groups are possible depends on the queue, which only its server knows.
-  sqs::ApiResult<void> valid;
-  if (entry.message_group_id || entry.message_deduplication_id) {
-    sqs::SendMessageEntry plain = entry;
-    plain.message_group_id.reset();
-    plain.message_deduplication_id.reset();
-    valid = sqs::validate_send(plain);
-  } else {
-    valid = sqs::validate_send(entry);
-  }
+  // Whether it takes groups depends on the queue, which only its server knows.
+  const auto valid = sqs::validate_message(entry);
   if (!valid) return valid.error().message;
   const std::size_t bytes = sqs::message_bytes(entry);
   if (bytes > sqs::kMessageBytesMax) {

@@ -9,6 +9,7 @@
 #include "service/service.h"
 #include "sqs/limits.h"
 #include "sqs/message_attributes.h"
+#include "sqs/sequence_number.h"
 #include "sqs/validation.h"
 
 namespace ferry::service {
@@ -34,13 +35,15 @@ MessageDigests digests_of(const sqs::SendMessageEntry& entry, const Md5Digest& b
   return digests;
 }
 
-engine::SendCommand command_of(const sqs::SendMessageEntry& entry, const MessageDigests& digests) {
+engine::SendCommand command_of(const sqs::SendMessageEntry& entry, sqs::QueueKind kind, const MessageDigests& digests) {
   engine::SendCommand command;
   command.body = *entry.message_body;
   command.message_attributes = &entry.message_attributes;
   command.message_system_attributes = &entry.message_system_attributes;
-  if (entry.delay_seconds) command.delay = Seconds(*entry.delay_seconds);
-  command.has_deduplication_id = entry.message_deduplication_id.has_value();
+  // A FIFO queue delays all its messages alike: it takes a 0 without heeding it.
+  if (entry.delay_seconds && kind == sqs::QueueKind::Standard) command.delay = Seconds(*entry.delay_seconds);
+  if (entry.message_group_id) command.message_group_id = *entry.message_group_id;
+  if (entry.message_deduplication_id) command.message_deduplication_id = *entry.message_deduplication_id;
   command.md5_of_body = raw(digests.body);
   if (digests.attributes) command.md5_of_message_attributes = raw(*digests.attributes);
   return command;
@@ -55,6 +58,7 @@ sqs::SendMessageResponse response_of(const engine::Sent& sent, const sqs::SendMe
   if (!entry.message_system_attributes.empty()) {
     response.md5_of_message_system_attributes = hex_encode(sqs::md5_of_attributes(entry.message_system_attributes));
   }
+  if (sent.sequence_number) response.sequence_number = sqs::format_sequence_number(*sent.sequence_number);
   return response;
 }
 
@@ -87,7 +91,8 @@ Response batch_response(const std::vector<Entry>& entries, std::vector<std::opti
 void Service::start_send(const ContextRef& context, sqs::SendMessageRequest&& request) {
   auto found = find_queue(context, request.queue_url, "SendMessage");
   if (!found) return finish(context, refuse(found.error().error, found.error().seen));
-  if (auto valid = sqs::validate_send(request.entry); !valid)
+  const sqs::QueueKind kind = engine::Engine::kind(found->queue);
+  if (auto valid = sqs::validate_send(request.entry, kind); !valid)
     return finish(context, refuse(std::move(valid).error(), found->seen));
   LoopState& state = state_of(*context);
   state.sends.push_back({context, std::move(found->queue), std::move(request.entry)});
@@ -105,7 +110,7 @@ void Service::finish_sends(LoopState& state) {
   for (std::size_t i = 0; i < sends.size(); ++i) {
     const WaitingSend& send = sends[i];
     const MessageDigests hashed = digests_of(send.entry, digests[i]);
-    engine::SendCommand command = command_of(send.entry, hashed);
+    engine::SendCommand command = command_of(send.entry, engine::Engine::kind(send.queue), hashed);
     const sqs::MessageAttributes trace = trace_of(send.context->exchange->request());
     if (send.entry.message_system_attributes.empty()) command.message_system_attributes = &trace;
     auto answer = engine_.send(send.queue, send.context->identity.caller, {command});
@@ -125,11 +130,14 @@ Outcome Service::run(const ContextRef& context, sqs::SendMessageBatchRequest& re
   if (!found) return refuse(found.error().error, found.error().seen);
   if (auto valid = sqs::validate_batch(request); !valid) return refuse(std::move(valid).error(), found->seen);
   const std::vector<sqs::SendMessageEntry>& entries = *request.entries;
+  const sqs::QueueKind kind = engine::Engine::kind(found->queue);
   std::vector<std::optional<sqs::ApiError>> failures(entries.size());
   std::vector<const sqs::SendMessageEntry*> accepted;
   std::vector<std::size_t> places;  // of the accepted ones in the request
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (auto valid = sqs::validate_send(entries[i], i + 1); !valid) {
+    if (auto valid = sqs::validate_send(entries[i], kind, i + 1); !valid) {
+      // The order of a FIFO batch must not get a hole.
+      if (kind == sqs::QueueKind::Fifo) return refuse(std::move(valid).error(), found->seen);
       failures[i] = std::move(valid).error();
     } else {
       accepted.push_back(&entries[i]);
@@ -146,7 +154,7 @@ Outcome Service::run(const ContextRef& context, sqs::SendMessageBatchRequest& re
   commands.reserve(accepted.size());
   for (std::size_t i = 0; i < accepted.size(); ++i) {
     digests.push_back(digests_of(*accepted[i], body_digests[i]));
-    commands.push_back(command_of(*accepted[i], digests[i]));
+    commands.push_back(command_of(*accepted[i], kind, digests[i]));
   }
   sqs::SendMessageBatchResponse response;
   store::Position seen = found->seen;
@@ -248,13 +256,14 @@ void Service::start_receive(const ContextRef& context, sqs::ReceiveMessageReques
     finish(context, refuse(found.error().error, found.error().seen));
     return;
   }
-  const auto parameters = sqs::validate_receive(request);
+  const auto parameters = sqs::validate_receive(request, engine::Engine::kind(found->queue));
   const auto system_attributes = sqs::requested_system_attributes(request);
   if (!parameters || !system_attributes) {
     finish(context, refuse(parameters ? system_attributes.error() : parameters.error(), found->seen));
     return;
   }
-  const engine::ReceiveCommand command{parameters->max_messages, parameters->visibility_timeout};
+  engine::ReceiveCommand command{parameters->max_messages, parameters->visibility_timeout, std::nullopt};
+  if (request.receive_request_attempt_id) command.receive_request_attempt_id = *request.receive_request_attempt_id;
   const Seconds wait = parameters->wait_time ? *parameters->wait_time : engine_.default_wait_time(found->queue);
   ReceiveSelection selection{*system_attributes, sqs::AttributeFilter(request.message_attribute_names)};
   std::make_shared<Poll>(*this, context, std::move(found->queue), command, std::move(selection), wait)->start();

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "engine/records.h"
 #include "sqs/message_attributes.h"
+#include "sqs/sequence_number.h"
 #include "sqs/validation.h"
 
 namespace ferry::service {
@@ -21,7 +21,11 @@ Poll::Poll(Service& service, ContextRef context, engine::QueueRef queue, engine:
       queue_(std::move(queue)),
       command_(command),
       selection_(std::move(selection)),
-      wait_(wait) {}
+      wait_(wait) {
+  if (!command_.receive_request_attempt_id) return;
+  attempt_id_ = *command_.receive_request_attempt_id;
+  command_.receive_request_attempt_id = attempt_id_;
+}
 
 void Poll::start() {
   receive();
@@ -139,9 +143,9 @@ void Poll::take(std::vector<engine::Delivery>&& deliveries, std::vector<Result<s
 
 std::optional<sqs::Message> Poll::build(const engine::Delivery& delivery, const store::Payload& payload) const {
   auto stored = engine::decode_message(payload.bytes);
-  if (!stored || stored->sequence != delivery.sequence) return std::nullopt;
+  if (!stored || engine::WrittenAs{stored->queue_id, stored->sequence} != delivery.written_as) return std::nullopt;
   sqs::Message message;
-  message.message_id = to_string(stored->message_id);
+  message.message_id = to_string(delivery.message_id.value_or(stored->message_id));
   message.receipt_handle = delivery.receipt_handle;
   message.md5_of_body = hex_encode(stored->md5_of_body);
   message.body = stored->body;
@@ -153,19 +157,33 @@ std::optional<sqs::Message> Poll::build(const engine::Delivery& delivery, const 
       message.md5_of_message_attributes = hex_encode(sqs::md5_of_attributes(message.message_attributes));
     }
   }
-  const auto add = [&](sqs::SystemAttribute attribute, std::string value) {
+  if (!selection_.system_attributes.empty()) add_system_attributes(delivery, *stored, message);
+  return message;
+}
+
+void Poll::add_system_attributes(const engine::Delivery& delivery, const engine::StoredMessage& stored,
+                                 sqs::Message& message) const {
+  using sqs::SystemAttribute;
+  const auto add = [&](SystemAttribute attribute, std::string value) {
     if (selection_.system_attributes.contains(attribute)) message.attributes.emplace_back(name_of(attribute), std::move(value));
   };
-  if (!selection_.system_attributes.empty()) {
-    add(sqs::SystemAttribute::SenderId, std::string(stored->sender));
-    add(sqs::SystemAttribute::SentTimestamp, std::to_string(to_epoch_millis(stored->sent)));
-    add(sqs::SystemAttribute::ApproximateReceiveCount, std::to_string(delivery.receive_count));
-    add(sqs::SystemAttribute::ApproximateFirstReceiveTimestamp, std::to_string(to_epoch_millis(delivery.first_received)));
-    for (auto& [name, value] : stored->system_attributes) {
-      if (const auto known = sqs::find_system_attribute(name)) add(*known, value.string_value.value_or(""));
-    }
+  add(SystemAttribute::SenderId, std::string(stored.sender));
+  add(SystemAttribute::SentTimestamp, std::to_string(to_epoch_millis(delivery.sent.value_or(stored.sent))));
+  add(SystemAttribute::ApproximateReceiveCount, std::to_string(delivery.receive_count));
+  add(SystemAttribute::ApproximateFirstReceiveTimestamp, std::to_string(to_epoch_millis(delivery.first_received)));
+  if (delivery.sequence_number) {
+    add(SystemAttribute::SequenceNumber, sqs::format_sequence_number(*delivery.sequence_number));
   }
-  return message;
+  if (delivery.deduplication_id_is_message_id) {
+    add(SystemAttribute::MessageDeduplicationId, message.message_id);
+  } else if (!stored.message_deduplication_id.empty()) {
+    add(SystemAttribute::MessageDeduplicationId, std::string(stored.message_deduplication_id));
+  }
+  if (!stored.message_group_id.empty()) add(SystemAttribute::MessageGroupId, std::string(stored.message_group_id));
+  if (delivery.dead_letter_source) add(SystemAttribute::DeadLetterQueueSourceArn, *delivery.dead_letter_source);
+  for (const auto& [name, value] : stored.system_attributes) {
+    if (const auto known = sqs::find_system_attribute(name)) add(*known, value.string_value.value_or(""));
+  }
 }
 
 }  // namespace ferry::service

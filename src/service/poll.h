@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/records.h"
 #include "service/service.h"
 #include "sqs/message_attributes.h"
 #include "sqs/system_attributes.h"
@@ -40,11 +42,13 @@ class Poll final : public engine::Waiter, public std::enable_shared_from_this<Po
   void take(std::vector<engine::Delivery>&& deliveries, std::vector<Result<store::Payload>>& payloads, store::Position seen);
   /// Nothing when the payload is not this message.
   std::optional<sqs::Message> build(const engine::Delivery& delivery, const store::Payload& payload) const;
+  void add_system_attributes(const engine::Delivery& delivery, const engine::StoredMessage& stored, sqs::Message& message) const;
 
   Service& service_;
   ContextRef context_;
   engine::QueueRef queue_;
-  engine::ReceiveCommand command_;
+  std::string attempt_id_;
+  engine::ReceiveCommand command_;  // may look at attempt_id_
   ReceiveSelection selection_;
   Seconds wait_;
   State state_ = State::Idle;

@@ -52,7 +52,8 @@ Outcome Service::run(const ContextRef& context, sqs::CreateQueueRequest& request
   if (auto allowed = allow(context, "CreateQueue", request.queue_name.value_or("")); !allowed) return refuse(allowed.error());
   const auto name = sqs::validate_create_queue(request);
   if (!name) return refuse(name.error());
-  auto created = engine_.create_queue({context->identity.account, context->identity.region, *name}, request.attributes);
+  auto created =
+      engine_.create_queue({context->identity.account, context->identity.region, *name}, request.attributes, request.tags);
   if (!created.result) return refuse(std::move(created.result).error(), created.seen);
   return {sqs::Response(sqs::CreateQueueResponse{url_of(context, *name)}), created.seen};
 }
@@ -69,6 +70,14 @@ Outcome Service::run(const ContextRef& context, sqs::GetQueueUrlRequest& request
   return {sqs::Response(sqs::GetQueueUrlResponse{url_of(context, *name)}), found.seen};
 }
 
+Service::Page Service::page_of(const ContextRef& context, const sqs::ListParameters& parameters,
+                               const engine::Engine::Listing& listing) const {
+  Page page;
+  for (const std::string& name : listing.names) page.urls.push_back(url_of(context, name));
+  if (parameters.gives_token && listing.more) page.next_token = sqs::encode_next_token(listing.names.back());
+  return page;
+}
+
 Outcome Service::run(const ContextRef& context, sqs::ListQueuesRequest& request) {
   if (auto allowed = allow(context, "ListQueues", ""); !allowed) return refuse(allowed.error());
   const auto parameters = sqs::validate_list_queues(request);
@@ -76,10 +85,8 @@ Outcome Service::run(const ContextRef& context, sqs::ListQueuesRequest& request)
   auto listed =
       engine_.list(context->identity.account, context->identity.region, parameters->prefix, parameters->after, parameters->max);
   if (!listed.result) return refuse(std::move(listed.result).error(), listed.seen);
-  sqs::ListQueuesResponse response;
-  for (const std::string& name : listed.result->names) response.queue_urls.push_back(url_of(context, name));
-  if (parameters->gives_token && listed.result->more) response.next_token = sqs::encode_next_token(listed.result->names.back());
-  return {sqs::Response(std::move(response)), listed.seen};
+  auto [urls, token] = page_of(context, *parameters, *listed.result);
+  return {sqs::Response(sqs::ListQueuesResponse{std::move(urls), std::move(token)}), listed.seen};
 }
 
 Outcome Service::run(const ContextRef& context, sqs::DeleteQueueRequest& request) {
@@ -105,13 +112,57 @@ Outcome Service::run(const ContextRef& context, sqs::GetQueueAttributesRequest& 
 Outcome Service::run(const ContextRef& context, sqs::SetQueueAttributesRequest& request) {
   auto found = find_queue(context, request.queue_url, "SetQueueAttributes");
   if (!found) return refuse(found.error().error, found.error().seen);
-  if (request.attributes.empty()) return refuse(sqs::missing_parameter("Attribute.Name"), found->seen);
+  if (auto valid = sqs::validate_set_attributes(request); !valid) return refuse(std::move(valid).error(), found->seen);
   return pass_on(engine_.set_attributes(found->queue, request.attributes));
 }
 
-Outcome Service::run(const ContextRef& context, sqs::UnsupportedRequest& request) {
-  if (auto allowed = allow(context, request.action, ""); !allowed) return refuse(allowed.error());
-  return refuse(sqs::unsupported(request.action));
+Outcome Service::run(const ContextRef& context, sqs::TagQueueRequest& request) {
+  auto found = find_queue(context, request.queue_url, "TagQueue");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  if (auto valid = sqs::validate_tag_queue(request); !valid) return refuse(std::move(valid).error(), found->seen);
+  return pass_on(engine_.tag_queue(found->queue, request.tags));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::UntagQueueRequest& request) {
+  auto found = find_queue(context, request.queue_url, "UntagQueue");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  if (auto valid = sqs::validate_untag_queue(request); !valid) return refuse(std::move(valid).error(), found->seen);
+  return pass_on(engine_.untag_queue(found->queue, request.tag_keys));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::ListQueueTagsRequest& request) {
+  auto found = find_queue(context, request.queue_url, "ListQueueTags");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  auto answer = engine_.queue_tags(found->queue);
+  if (!answer.result) return refuse(std::move(answer.result).error(), answer.seen);
+  return {sqs::Response(sqs::ListQueueTagsResponse{std::move(answer.result).value()}), answer.seen};
+}
+
+Outcome Service::run(const ContextRef& context, sqs::AddPermissionRequest& request) {
+  auto found = find_queue(context, request.queue_url, "AddPermission");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  const auto permission = sqs::validate_add_permission(request);
+  if (!permission) return refuse(permission.error(), found->seen);
+  return pass_on(engine_.add_permission(found->queue, *permission));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::RemovePermissionRequest& request) {
+  auto found = find_queue(context, request.queue_url, "RemovePermission");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  const auto label = sqs::validate_remove_permission(request);
+  if (!label) return refuse(label.error(), found->seen);
+  return pass_on(engine_.remove_permission(found->queue, *label));
+}
+
+Outcome Service::run(const ContextRef& context, sqs::ListDeadLetterSourceQueuesRequest& request) {
+  auto found = find_queue(context, request.queue_url, "ListDeadLetterSourceQueues");
+  if (!found) return refuse(found.error().error, found.error().seen);
+  const auto parameters = sqs::validate_list_sources(request);
+  if (!parameters) return refuse(parameters.error(), found->seen);
+  auto listed = engine_.dead_letter_sources(found->queue, parameters->after, parameters->max);
+  if (!listed.result) return refuse(std::move(listed.result).error(), listed.seen);
+  auto [urls, token] = page_of(context, *parameters, *listed.result);
+  return {sqs::Response(sqs::ListDeadLetterSourceQueuesResponse{std::move(urls), std::move(token)}), listed.seen};
 }
 
 }  // namespace ferry::service

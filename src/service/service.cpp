@@ -142,7 +142,7 @@ void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {
   wire.accept = request.header("Accept");
   wire.body = request.body;
   context->protocol = protocol::detect(wire);
-  const bool query_by_get = request.method == "GET" && context->protocol == protocol::WireProtocol::Query;
+  const bool query_by_get = request.method == "GET" && context->protocol != protocol::WireProtocol::Json;
   if (request.method != "POST" && !query_by_get) {
     http::Response refused =
         text_response(405, "text/plain", "Requests come by POST, those of the Query protocol by GET as well.\n");

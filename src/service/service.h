@@ -19,6 +19,7 @@
 #include "protocol/codec.h"
 #include "service/commit_gate.h"
 #include "service/identity.h"
+#include "sqs/validation.h"
 #include "store/store.h"
 
 namespace ferry::service {
@@ -128,14 +129,31 @@ class Service final : public http::Handler {
   Outcome run(const ContextRef& context, sqs::DeleteMessageBatchRequest& request);
   Outcome run(const ContextRef& context, sqs::ChangeMessageVisibilityRequest& request);
   Outcome run(const ContextRef& context, sqs::ChangeMessageVisibilityBatchRequest& request);
-  Outcome run(const ContextRef& context, sqs::UnsupportedRequest& request);
+  Outcome run(const ContextRef& context, sqs::TagQueueRequest& request);
+  Outcome run(const ContextRef& context, sqs::UntagQueueRequest& request);
+  Outcome run(const ContextRef& context, sqs::ListQueueTagsRequest& request);
+  Outcome run(const ContextRef& context, sqs::AddPermissionRequest& request);
+  Outcome run(const ContextRef& context, sqs::RemovePermissionRequest& request);
+  Outcome run(const ContextRef& context, sqs::ListDeadLetterSourceQueuesRequest& request);
+  Outcome run(const ContextRef& context, sqs::StartMessageMoveTaskRequest& request);
+  Outcome run(const ContextRef& context, sqs::ListMessageMoveTasksRequest& request);
+  Outcome run(const ContextRef& context, sqs::CancelMessageMoveTaskRequest& request);
 
   /// The queue that a QueueUrl (or a bare name) of this caller means, when the caller may do `action` on it.
   Result<FoundQueue, QueueFailure> find_queue(const ContextRef& context, const sqs::OptionalText& queue_url,
                                               std::string_view action);
+  /// The queue that an ARN in `parameter` means, when the caller may do `action` on it. ResourceNotFound: an ARN of another
+  /// account or region, of which nothing can exist here for this caller.
+  sqs::ApiResult<engine::QueueKey> key_of(const ContextRef& context, const sqs::QueueArn& arn, std::string_view action,
+                                          std::string_view parameter);
   /// AccessDenied, counted, unless the caller's key has the grant.
   sqs::ApiResult<void> allow(const ContextRef& context, std::string_view action, std::string_view queue_name);
   std::string url_of(const ContextRef& context, std::string_view queue_name) const;
+  struct Page {
+    std::vector<std::string> urls;
+    sqs::OptionalText next_token;
+  };
+  Page page_of(const ContextRef& context, const sqs::ListParameters& parameters, const engine::Engine::Listing& listing) const;
 
   /// Answers when what the outcome has seen is durable.
   void finish(const ContextRef& context, Outcome&& outcome);

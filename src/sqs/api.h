@@ -205,10 +205,90 @@ struct ChangeMessageVisibilityBatchResponse {
   bool operator==(const ChangeMessageVisibilityBatchResponse&) const = default;
 };
 
-/// An action that Amazon SQS has and this server does not have yet: answered with UnsupportedOperation.
-struct UnsupportedRequest {
-  std::string action;
-  bool operator==(const UnsupportedRequest&) const = default;
+struct TagQueueRequest {
+  OptionalText queue_url;
+  TextMap tags;
+  bool operator==(const TagQueueRequest&) const = default;
+};
+struct UntagQueueRequest {
+  OptionalText queue_url;
+  std::vector<std::string> tag_keys;
+  bool operator==(const UntagQueueRequest&) const = default;
+};
+struct ListQueueTagsRequest {
+  OptionalText queue_url;
+  bool operator==(const ListQueueTagsRequest&) const = default;
+};
+struct ListQueueTagsResponse {
+  TextMap tags;
+  bool operator==(const ListQueueTagsResponse&) const = default;
+};
+
+struct AddPermissionRequest {
+  OptionalText queue_url;
+  OptionalText label;
+  std::vector<std::string> aws_account_ids;
+  std::vector<std::string> actions;
+  bool operator==(const AddPermissionRequest&) const = default;
+};
+struct RemovePermissionRequest {
+  OptionalText queue_url;
+  OptionalText label;
+  bool operator==(const RemovePermissionRequest&) const = default;
+};
+
+struct ListDeadLetterSourceQueuesRequest {
+  OptionalText queue_url;
+  OptionalInteger max_results;
+  OptionalText next_token;
+  bool operator==(const ListDeadLetterSourceQueuesRequest&) const = default;
+};
+struct ListDeadLetterSourceQueuesResponse {
+  std::vector<std::string> queue_urls;
+  OptionalText next_token;
+  bool operator==(const ListDeadLetterSourceQueuesResponse&) const = default;
+};
+
+struct StartMessageMoveTaskRequest {
+  OptionalText source_arn;
+  OptionalText destination_arn;
+  OptionalInteger max_number_of_messages_per_second;
+  bool operator==(const StartMessageMoveTaskRequest&) const = default;
+};
+struct StartMessageMoveTaskResponse {
+  std::string task_handle;
+  bool operator==(const StartMessageMoveTaskResponse&) const = default;
+};
+
+struct ListMessageMoveTasksRequest {
+  OptionalText source_arn;
+  OptionalInteger max_results;
+  bool operator==(const ListMessageMoveTasksRequest&) const = default;
+};
+struct ListMessageMoveTasksResultEntry {
+  OptionalText task_handle;  ///< of a running task
+  OptionalText status;
+  OptionalText source_arn;
+  OptionalText destination_arn;                       ///< if the task was started with one
+  OptionalInteger max_number_of_messages_per_second;  ///< if the task was started with one
+  OptionalInteger approximate_number_of_messages_moved;
+  OptionalInteger approximate_number_of_messages_to_move;
+  OptionalText failure_reason;        ///< of a failed task
+  OptionalInteger started_timestamp;  ///< milliseconds of Unix time
+  bool operator==(const ListMessageMoveTasksResultEntry&) const = default;
+};
+struct ListMessageMoveTasksResponse {
+  std::vector<ListMessageMoveTasksResultEntry> results;
+  bool operator==(const ListMessageMoveTasksResponse&) const = default;
+};
+
+struct CancelMessageMoveTaskRequest {
+  OptionalText task_handle;
+  bool operator==(const CancelMessageMoveTaskRequest&) const = default;
+};
+struct CancelMessageMoveTaskResponse {
+  OptionalInteger approximate_number_of_messages_moved;
+  bool operator==(const CancelMessageMoveTaskResponse&) const = default;
 };
 
 /// The answer of an action that has no output.
@@ -216,13 +296,18 @@ struct EmptyResponse {
   bool operator==(const EmptyResponse&) const = default;
 };
 
-using Request = std::variant<CreateQueueRequest, GetQueueUrlRequest, ListQueuesRequest, DeleteQueueRequest,
-                             GetQueueAttributesRequest, SetQueueAttributesRequest, PurgeQueueRequest, SendMessageRequest,
-                             SendMessageBatchRequest, ReceiveMessageRequest, DeleteMessageRequest, DeleteMessageBatchRequest,
-                             ChangeMessageVisibilityRequest, ChangeMessageVisibilityBatchRequest, UnsupportedRequest>;
+using Request =
+    std::variant<CreateQueueRequest, GetQueueUrlRequest, ListQueuesRequest, DeleteQueueRequest, GetQueueAttributesRequest,
+                 SetQueueAttributesRequest, PurgeQueueRequest, SendMessageRequest, SendMessageBatchRequest, ReceiveMessageRequest,
+                 DeleteMessageRequest, DeleteMessageBatchRequest, ChangeMessageVisibilityRequest,
+                 ChangeMessageVisibilityBatchRequest, TagQueueRequest, UntagQueueRequest, ListQueueTagsRequest,
+                 AddPermissionRequest, RemovePermissionRequest, ListDeadLetterSourceQueuesRequest, StartMessageMoveTaskRequest,
+                 ListMessageMoveTasksRequest, CancelMessageMoveTaskRequest>;
 
-using Response = std::variant<EmptyResponse, CreateQueueResponse, GetQueueUrlResponse, ListQueuesResponse,
-                              GetQueueAttributesResponse, SendMessageResponse, SendMessageBatchResponse, ReceiveMessageResponse,
-                              DeleteMessageBatchResponse, ChangeMessageVisibilityBatchResponse>;
+using Response =
+    std::variant<EmptyResponse, CreateQueueResponse, GetQueueUrlResponse, ListQueuesResponse, GetQueueAttributesResponse,
+                 SendMessageResponse, SendMessageBatchResponse, ReceiveMessageResponse, DeleteMessageBatchResponse,
+                 ChangeMessageVisibilityBatchResponse, ListQueueTagsResponse, ListDeadLetterSourceQueuesResponse,
+                 StartMessageMoveTaskResponse, ListMessageMoveTasksResponse, CancelMessageMoveTaskResponse>;
 
 }  // namespace ferry::sqs

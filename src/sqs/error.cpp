@@ -126,8 +126,13 @@ ApiError invalid_receipt_handle(std::string_view handle) {
   return {ErrorCode::ReceiptHandleIsInvalid, join({"The input receipt handle \"", handle, "\" is not a valid receipt handle."})};
 }
 
-ApiError unsupported(std::string_view what) {
-  return {ErrorCode::UnsupportedOperation, join({what, " is not supported by this server."})};
+ApiError resource_not_found(std::string_view parameter) {
+  return {ErrorCode::ResourceNotFound,
+          join({"The resource that you specified for the ", parameter, " parameter doesn't exist."})};
+}
+
+ApiError move_task_not_found() {
+  return {ErrorCode::ResourceNotFound, "Task does not exist."};
 }
 
 }  // namespace ferry::sqs

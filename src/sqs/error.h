@@ -86,6 +86,8 @@ ApiError invalid_parameter(std::string_view value, std::string_view name,
 ApiError unknown_attribute(std::string_view name);             // Unknown Attribute <name>.
 ApiError invalid_attribute_value(std::string_view attribute);  // Invalid value for the parameter <attribute>.
 ApiError invalid_receipt_handle(std::string_view handle);      // The input receipt handle "<h>" is not a valid receipt handle.
-ApiError unsupported(std::string_view what);
+/// The resource that you specified for the <parameter> parameter doesn't exist.
+ApiError resource_not_found(std::string_view parameter);
+ApiError move_task_not_found();  // Task does not exist.
 
 }  // namespace ferry::sqs

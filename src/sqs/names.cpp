@@ -31,6 +31,10 @@ bool is_queue_name(std::string_view text) {
   return !text.empty() && all_name_characters(text);
 }
 
+bool is_plain_word(std::string_view text, std::size_t chars_max) {
+  return !text.empty() && text.size() <= chars_max && all_name_characters(text);
+}
+
 ApiResult<std::string> validate_new_queue_name(const OptionalText& name) {
   if (!name) {
     return api_fail(ErrorCode::InvalidParameterValue,
@@ -86,6 +90,19 @@ std::string format_queue_url(std::string_view origin, const QueueAddress& addres
   url.reserve(origin.size() + address.account.size() + address.name.size() + 2);
   url.append(origin).append("/").append(address.account).append("/").append(address.name);
   return url;
+}
+
+std::optional<std::string_view> arn_service(std::string_view text) {
+  if (!text.starts_with("arn:")) return std::nullopt;
+  std::string_view service;
+  for (int i = 0; i < 5; ++i) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+    if (i == 2) service = text.substr(0, colon);
+    text.remove_prefix(colon + 1);
+  }
+  if (text.empty()) return std::nullopt;
+  return service;
 }
 
 std::optional<QueueArn> parse_queue_arn(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 // What queues are called: names, URLs, ARNs. Syntax only; whether a queue exists is the engine's business.
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ QueueKind kind_of(std::string_view queue_name);
 
 /// 1 to 80 of A–Z a–z 0–9 _ -, of which the last five may be ".fifo".
 bool is_queue_name(std::string_view text);
+
+/// 1 to `chars_max` of A–Z a–z 0–9 _ -: ids of batch entries, labels of permissions.
+bool is_plain_word(std::string_view text, std::size_t chars_max);
 
 /// The name of a CreateQueue request. InvalidParameterValue when it is missing, empty or ill-formed.
 ApiResult<std::string> validate_new_queue_name(const OptionalText& name);
@@ -49,6 +53,9 @@ struct QueueArn {
   std::string name;
   bool operator==(const QueueArn&) const = default;
 };
+/// The service of arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, of which no part is empty; nothing when text is no such thing.
+/// A view into text.
+std::optional<std::string_view> arn_service(std::string_view text);
 /// Nothing unless it is the whole ARN of an SQS queue.
 std::optional<QueueArn> parse_queue_arn(std::string_view text);
 std::string format_queue_arn(const QueueArn& arn);

@@ -108,6 +108,8 @@ ApiResult<void> validate_policy(std::string_view text) {
   if (text.size() > kPolicyBytesMax || !is_sqs_text(text)) return refused();
   auto policy = parse_json_object(text);
   if (!policy || !only_keys(*policy, kPolicyKeys)) return refused();
+  // AddPermission writes the policy anew, and then nothing is escaped that need not be.
+  if (!is_sqs_text(json::serialize(*policy))) return refused();
   if (!is_text(policy->if_contains("Version"), {"2008-10-17", "2012-10-17"})) return refused();
   if (const json::value* id = policy->if_contains("Id"); id != nullptr && !id->is_string()) return refused();
   const json::array* statements = statements_of(*policy);

@@ -177,7 +177,7 @@ ApiResult<void> couple(QueueAttributes& attributes, const TextMap& changes) {
   if (sets_key) attributes.managed_sse = false;
   if (sets_managed) {
     attributes.kms_master_key_id.clear();
-    attributes.kms_data_key_reuse = kKmsDataKeyReuseDefault;
+    if (!names(changes, "KmsDataKeyReusePeriodSeconds")) attributes.kms_data_key_reuse = kKmsDataKeyReuseDefault;
   }
   if (attributes.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId &&
       attributes.deduplication_scope != DeduplicationScope::MessageGroup) {
@@ -254,7 +254,10 @@ ApiResult<QueueAttributes> changed_attributes(const QueueAttributes& current, co
 }
 
 OptionalText first_difference(const QueueAttributes& current, const TextMap& attributes) {
-  for (const auto& [name, value] : attributes) {
+  for (auto attribute = attributes.begin(); attribute != attributes.end(); ++attribute) {
+    const auto& [name, value] = *attribute;
+    const bool repeated = std::any_of(attribute + 1, attributes.end(), [&](const auto& later) { return later.first == name; });
+    if (repeated) continue;  // the last one counts
     QueueAttributes changed = current;
     if (!set_one(changed, name, value).has_value() || changed != current) return name;
   }

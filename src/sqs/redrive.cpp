@@ -40,25 +40,6 @@ std::optional<std::uint32_t> count_of(const json::value& value) {
   return static_cast<std::uint32_t>(*count);
 }
 
-struct ArnParts {
-  std::string_view service;
-  bool complete = false;
-};
-// arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, none of them empty.
-ArnParts split_arn(std::string_view text) {
-  ArnParts parts;
-  if (!text.starts_with("arn:")) return parts;
-  for (int i = 0; i < 5; ++i) {
-    const std::size_t colon = text.find(':');
-    const std::string_view part = text.substr(0, colon);
-    if (part.empty() || colon == std::string_view::npos) return parts;
-    if (i == 2) parts.service = part;
-    text.remove_prefix(colon + 1);
-  }
-  parts.complete = !text.empty();
-  return parts;
-}
-
 // What a RedriveAllowPolicy says.
 struct AllowPolicy {
   enum class Permission { AllowAll, DenyAll, ByQueue } permission = Permission::AllowAll;
@@ -112,9 +93,9 @@ ApiResult<RedrivePolicy> parse_redrive_policy(std::string_view text) {
                           kMaxReceiveCountMax));
   }
   const std::string_view arn = target->is_string() ? text_of(target->get_string()) : std::string_view();
-  const ArnParts parts = split_arn(arn);
-  if (!parts.complete) return refuse_redrive(text, "Dead-letter target ARN should be fully qualified ARN.");
-  if (parts.service != "sqs") return refuse_redrive(text, "Only SQS queues are valid resources for deadLetterTargetArn.");
+  const auto service = arn_service(arn);
+  if (!service) return refuse_redrive(text, "Dead-letter target ARN should be fully qualified ARN.");
+  if (*service != "sqs") return refuse_redrive(text, "Only SQS queues are valid resources for deadLetterTargetArn.");
   auto queue = parse_queue_arn(arn);
   if (!queue) return refuse_redrive(text, "Dead letter target does not exist.");
   return RedrivePolicy{std::move(*queue), *max_receive_count};

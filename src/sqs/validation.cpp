@@ -8,7 +8,6 @@
 #include "base/encoding.h"
 #include "sqs/limits.h"
 #include "sqs/message_attributes.h"
-#include "sqs/next_token.h"
 
 namespace ferry::sqs {
 namespace {
@@ -35,24 +34,26 @@ ApiResult<void> validate_id_parameter(const OptionalText& id, std::string_view p
       fmt::format("{} can only include alphanumeric and punctuation characters. 1 to 128 in length.", parameter)));
 }
 
-// What only FIFO queues take, for a standard queue.
-ApiResult<void> refuse_fifo_parameters(const SendMessageEntry& entry, BatchIndex index) {
-  if (entry.message_deduplication_id) {
-    if (index) {
-      return api_fail(ErrorCode::InvalidParameterValue, "The request include parameter that is not valid for this queue type");
-    }
-    return Unexpected(invalid_parameter(*entry.message_deduplication_id, "MessageDeduplicationId",
-                                        "The request includes a parameter that is not valid for this queue type."));
+// What a standard queue does not take.
+ApiResult<void> check_standard(const SendMessageEntry& entry, BatchIndex index) {
+  if (!entry.message_deduplication_id) return {};
+  if (index) {
+    return api_fail(ErrorCode::InvalidParameterValue, "The request include parameter that is not valid for this queue type");
   }
-  if (entry.message_group_id) return Unexpected(unsupported("MessageGroupId"));
-  return {};
+  return Unexpected(invalid_parameter(*entry.message_deduplication_id, "MessageDeduplicationId",
+                                      "The request includes a parameter that is not valid for this queue type."));
 }
 
-bool is_batch_id(std::string_view id) {
-  const auto allowed = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  return !id.empty() && id.size() <= kBatchIdCharsMax && std::all_of(id.begin(), id.end(), allowed);
+// What a FIFO queue does not take, and what it must have.
+ApiResult<void> check_fifo(const SendMessageEntry& entry, BatchIndex index) {
+  if (entry.delay_seconds.value_or(0) > 0) {
+    return Unexpected(invalid_parameter(std::to_string(*entry.delay_seconds), "DelaySeconds",
+                                        "The request include parameter that is not valid for this queue type."));
+  }
+  if (entry.message_group_id) return {};
+  ApiError missing = missing_parameter("MessageGroupId");
+  if (index) missing.code = ErrorCode::InvalidParameterValue;
+  return Unexpected(std::move(missing));
 }
 
 template <class Entry>
@@ -69,7 +70,7 @@ ApiResult<void> validate_batch_shape(const std::optional<std::vector<Entry>>& en
   for (std::size_t i = 0; i < entries->size(); ++i) {
     const OptionalText& id = (*entries)[i].id;
     if (!id) return Unexpected(missing_in_entry(entry_name, i + 1, "Id"));
-    if (!is_batch_id(*id)) {
+    if (!is_plain_word(*id, kBatchIdCharsMax)) {
       return api_fail(ErrorCode::InvalidBatchEntryId,
                       "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 "
                       "letters long.");
@@ -84,34 +85,7 @@ ApiResult<void> validate_batch_shape(const std::optional<std::vector<Entry>>& en
   return {};
 }
 
-}  // namespace
-
-ApiResult<std::string> validate_create_queue(const CreateQueueRequest& request) {
-  return validate_new_queue_name(request.queue_name);
-}
-
-ApiResult<ListParameters> validate_list_queues(const ListQueuesRequest& request) {
-  ListParameters parameters;
-  parameters.prefix = request.queue_name_prefix.value_or("");
-  parameters.max = kListResultsMax;
-  const std::int64_t max_results = request.max_results.value_or(0);
-  if (max_results < 0 || max_results > kListResultsMax) {
-    return api_fail(
-        ErrorCode::InvalidParameterValue,
-        fmt::format("Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and {}.",
-                    kListResultsMax));
-  }
-  if (max_results > 0) {
-    parameters.max = static_cast<int>(max_results);
-    parameters.gives_token = true;
-  }
-  if (request.next_token && !request.next_token->empty()) {
-    FERRY_TRY(parameters.after, decode_next_token(*request.next_token));
-  }
-  return parameters;
-}
-
-ApiResult<void> validate_send(const SendMessageEntry& entry, BatchIndex index) {
+ApiResult<void> check_message(const SendMessageEntry& entry, std::optional<QueueKind> kind, BatchIndex index) {
   if (!entry.message_body || entry.message_body->empty()) {
     return Unexpected(index ? missing_in_entry(kSendEntry, *index, "MessageBody") : missing_parameter("MessageBody"));
   }
@@ -121,13 +95,24 @@ ApiResult<void> validate_send(const SendMessageEntry& entry, BatchIndex index) {
   }
   FERRY_TRY_VOID(validate_id_parameter(entry.message_group_id, "MessageGroupId"));
   FERRY_TRY_VOID(validate_id_parameter(entry.message_deduplication_id, "MessageDeduplicationId"));
-  FERRY_TRY_VOID(refuse_fifo_parameters(entry, index));
+  if (kind == QueueKind::Fifo) FERRY_TRY_VOID(check_fifo(entry, index));
+  if (kind == QueueKind::Standard) FERRY_TRY_VOID(check_standard(entry, index));
   FERRY_TRY_VOID(validate_message_attributes(entry.message_attributes));
   FERRY_TRY_VOID(validate_message_system_attributes(entry.message_system_attributes));
   if (!is_sqs_text(*entry.message_body)) {
     return api_fail(ErrorCode::InvalidMessageContents, fmt::format("Invalid characters found. {}", kAllowedCharacters));
   }
   return {};
+}
+
+}  // namespace
+
+ApiResult<void> validate_send(const SendMessageEntry& entry, QueueKind kind, BatchIndex index) {
+  return check_message(entry, kind, index);
+}
+
+ApiResult<void> validate_message(const SendMessageEntry& entry) {
+  return check_message(entry, std::nullopt, std::nullopt);
 }
 
 ApiError message_too_long(std::size_t bytes_max, BatchIndex index) {
@@ -165,7 +150,7 @@ BatchResultErrorEntry batch_error(std::string id, ApiError error) {
   return entry;
 }
 
-ApiResult<ReceiveParameters> validate_receive(const ReceiveMessageRequest& request) {
+ApiResult<ReceiveParameters> validate_receive(const ReceiveMessageRequest& request, QueueKind kind) {
   ReceiveParameters parameters;
   if (const OptionalInteger& max = request.max_number_of_messages) {
     if (*max < 1 || *max > kReceiveMessagesMax) {
@@ -189,7 +174,7 @@ ApiResult<ReceiveParameters> validate_receive(const ReceiveMessageRequest& reque
     parameters.visibility_timeout = Seconds(*timeout);
   }
   FERRY_TRY_VOID(validate_id_parameter(request.receive_request_attempt_id, "ReceiveRequestAttemptId"));
-  if (request.receive_request_attempt_id) {
+  if (request.receive_request_attempt_id && kind == QueueKind::Standard) {
     return api_fail(
         ErrorCode::InvalidParameterValue,
         fmt::format("Value {} for parameter ReceiveRequestAttemptId is invalid. The request include parameter that is "

@@ -32,6 +32,13 @@ const std::vector<std::string>& json_bodies() {
       R"({"Successful":[{"Id":"a","MessageId":"m","MD5OfMessageBody":"d"}],"Failed":[{"Id":"b","SenderFault":true,"Code":"C"}]})",
       R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."})",
       R"({"QueueUrls":["a","b"],"QueueUrl":"c"})",
+      R"({"QueueUrl":"q","Tags":{"a":"b"},"TagKeys":["a"],"Label":"l","AWSAccountIds":["000000000000"],"Actions":["SendMessage"]})",
+      R"({"SourceArn":"arn:aws:sqs:r:000000000000:a","DestinationArn":"arn:aws:sqs:r:000000000000:b","MaxResults":10,"MaxNumberOfMessagesPerSecond":500})",
+      R"({"TaskHandle":"eyJ0YXNrSWQiOiJ4Iiwic291cmNlQXJuIjoiYXJuOmF3czpzcXM6cjowOnEifQ=="})",
+      R"({"Results":[{"Status":"RUNNING","StartedTimestamp":1,"ApproximateNumberOfMessagesMoved":2,"TaskHandle":"t"}]})",
+      R"({"QueueName":"q","Attributes":{"RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:r:000000000000:d\",\"maxReceiveCount\":\"3\"}","RedriveAllowPolicy":"{\"redrivePermission\":\"byQueue\",\"sourceQueueArns\":[\"arn:aws:sqs:r:000000000000:s\"]}","KmsMasterKeyId":"k"}})",
+      R"({"QueueName":"q","Attributes":{"Policy":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"s\",\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]}"}})",
+      R"({"QueueName":"q.fifo","Attributes":{"FifoQueue":"true","DeduplicationScope":"messageGroup","FifoThroughputLimit":"perMessageGroupId"}})",
   };
   return kBodies;
 }
@@ -39,7 +46,8 @@ const std::vector<std::string>& json_bodies() {
 std::vector<std::string> json_seeds() {
   std::vector<std::string> seeds;
   for (const std::string& body : json_bodies()) {
-    for (const char action : {'\x00', '\x06', '\x08', '\x09'}) seeds.push_back(std::string(1, action) + body);
+    for (const char action : {'\x00', '\x06', '\x08', '\x09', '\x0F', '\x12', '\x15'})
+      seeds.push_back(std::string(1, action) + body);
   }
   return seeds;
 }

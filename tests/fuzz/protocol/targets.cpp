@@ -7,12 +7,15 @@
 #include "base/check.h"
 #include "base/encoding.h"
 #include "protocol/codec.h"
+#include "sqs/policy.h"
+#include "sqs/queue_attributes.h"
+#include "sqs/tags.h"
 #include "sqs/validation.h"
 
 namespace ferry::protocol {
 namespace {
 
-constexpr std::array<std::string_view, 15> kActions = {"CreateQueue",
+constexpr std::array<std::string_view, 24> kActions = {"CreateQueue",
                                                        "GetQueueUrl",
                                                        "ListQueues",
                                                        "DeleteQueue",
@@ -26,7 +29,16 @@ constexpr std::array<std::string_view, 15> kActions = {"CreateQueue",
                                                        "NoSuchAction",
                                                        "DeleteMessageBatch",
                                                        "ChangeMessageVisibility",
-                                                       "ChangeMessageVisibilityBatch"};
+                                                       "ChangeMessageVisibilityBatch",
+                                                       "TagQueue",
+                                                       "UntagQueue",
+                                                       "ListQueueTags",
+                                                       "AddPermission",
+                                                       "RemovePermission",
+                                                       "ListDeadLetterSourceQueues",
+                                                       "StartMessageMoveTask",
+                                                       "ListMessageMoveTasks",
+                                                       "CancelMessageMoveTask"};
 
 // A second opinion on what JSON is: the grammar of RFC 8259, written down without any cleverness.
 class JsonGrammar {
@@ -135,7 +147,7 @@ class JsonGrammar {
 };
 
 void check_error(const sqs::ApiError& error) {
-  for (const WireProtocol protocol : {WireProtocol::Json, WireProtocol::Query}) {
+  for (const WireProtocol protocol : {WireProtocol::Json, WireProtocol::Query, WireProtocol::QueryJson}) {
     const WireResponse response = encode_error(protocol, error, "id");
     FERRY_CHECK(is_sqs_text(response.body));
     FERRY_CHECK(response.http_status >= 400);
@@ -148,23 +160,82 @@ void forget_lists(sqs::SendMessageEntry& entry) {
   }
 }
 
+template <class T>
+void look(const sqs::ApiResult<T>& result) {
+  if (!result) check_error(result.error());
+}
+
+void validate(const sqs::CreateQueueRequest& request) {
+  const auto name = sqs::validate_create_queue(request);
+  look(name);
+  look(sqs::with_tags({}, "q", request.tags));
+  for (const std::string_view queue : {"q", "q.fifo"}) {
+    const auto attributes = sqs::new_attributes(queue, request.attributes);
+    look(attributes);
+    if (!attributes) continue;
+    FERRY_CHECK(!sqs::first_difference(*attributes, request.attributes));
+    look(sqs::changed_attributes(*attributes, request.attributes));
+    look(sqs::describe_attributes(*attributes, {}, {"All"}));
+    // What AddPermission makes of a policy is one, and RemovePermission takes it away.
+    const auto more = sqs::add_permission(attributes->policy, "arn:aws:sqs:r:000000000000:q", {"label", {"1"}, {"*"}});
+    look(more);
+    if (!more) continue;
+    FERRY_CHECK(is_sqs_text(*more));
+    FERRY_CHECK(sqs::remove_permission(*more, "label").has_value());
+  }
+}
+void validate(const sqs::SetQueueAttributesRequest& request) {
+  validate(sqs::CreateQueueRequest{"q", request.attributes, {}});
+}
+void validate(const sqs::TagQueueRequest& request) {
+  look(sqs::validate_tag_queue(request));
+}
+void validate(const sqs::UntagQueueRequest& request) {
+  look(sqs::validate_untag_queue(request));
+}
+void validate(const sqs::AddPermissionRequest& request) {
+  look(sqs::validate_add_permission(request));
+}
+void validate(const sqs::RemovePermissionRequest& request) {
+  look(sqs::validate_remove_permission(request));
+}
+void validate(const sqs::ListDeadLetterSourceQueuesRequest& request) {
+  look(sqs::validate_list_sources(request));
+}
+void validate(const sqs::StartMessageMoveTaskRequest& request) {
+  look(sqs::validate_start_move_task(request));
+}
+void validate(const sqs::ListMessageMoveTasksRequest& request) {
+  look(sqs::validate_list_move_tasks(request));
+}
+void validate(const sqs::CancelMessageMoveTaskRequest& request) {
+  look(sqs::validate_cancel_move_task(request));
+}
+void validate(const sqs::SendMessageRequest& request) {
+  for (const sqs::QueueKind kind : {sqs::QueueKind::Standard, sqs::QueueKind::Fifo})
+    look(sqs::validate_send(request.entry, kind));
+}
+void validate(const sqs::SendMessageBatchRequest& request) {
+  look(sqs::validate_batch(request));
+  if (!request.entries) return;
+  for (const sqs::SendMessageEntry& entry : *request.entries) {
+    for (const sqs::QueueKind kind : {sqs::QueueKind::Standard, sqs::QueueKind::Fifo}) look(sqs::validate_send(entry, kind, 1));
+  }
+}
+void validate(const sqs::ReceiveMessageRequest& request) {
+  for (const sqs::QueueKind kind : {sqs::QueueKind::Standard, sqs::QueueKind::Fifo}) look(sqs::validate_receive(request, kind));
+}
+template <class Request>
+void validate(const Request&) {}
+
 // What was read, written by our client and read again, is the same; and validation looks at it without harm.
 void check_request(std::string_view action, sqs::Request request) {
-  if (std::holds_alternative<sqs::UnsupportedRequest>(request)) return;
   FERRY_CHECK(action_name(request) == action);
+  std::visit([](const auto& typed) { validate(typed); }, request);
   if (auto* send = std::get_if<sqs::SendMessageRequest>(&request)) {
-    if (auto valid = sqs::validate_send(send->entry); !valid) check_error(valid.error());
     forget_lists(send->entry);
-  } else if (auto* batch = std::get_if<sqs::SendMessageBatchRequest>(&request)) {
-    if (auto valid = sqs::validate_batch(*batch); !valid) check_error(valid.error());
-    if (batch->entries) {
-      for (sqs::SendMessageEntry& entry : *batch->entries) {
-        if (auto valid = sqs::validate_send(entry, 1); !valid) check_error(valid.error());
-        forget_lists(entry);
-      }
-    }
-  } else if (auto* receive = std::get_if<sqs::ReceiveMessageRequest>(&request)) {
-    if (auto valid = sqs::validate_receive(*receive); !valid) check_error(valid.error());
+  } else if (auto* batch = std::get_if<sqs::SendMessageBatchRequest>(&request); batch != nullptr && batch->entries) {
+    for (sqs::SendMessageEntry& entry : *batch->entries) forget_lists(entry);
   }
   const std::string body = encode_request(request);
   if (!is_utf8(body)) return;
@@ -192,15 +263,19 @@ void fuzz_json_decode(std::string_view input) {
     FERRY_CHECK(!(is_json && called_malformed));
     check_error(decoded.error());
   }
-  const std::array<sqs::Request, 8> requests = {sqs::CreateQueueRequest{},        sqs::ListQueuesRequest{},
-                                                sqs::GetQueueAttributesRequest{}, sqs::SendMessageRequest{},
-                                                sqs::SendMessageBatchRequest{},   sqs::ReceiveMessageRequest{},
-                                                sqs::DeleteMessageBatchRequest{}, sqs::DeleteMessageRequest{}};
+  const std::array<sqs::Request, 13> requests = {sqs::CreateQueueRequest{},          sqs::ListQueuesRequest{},
+                                                 sqs::GetQueueAttributesRequest{},   sqs::SendMessageRequest{},
+                                                 sqs::SendMessageBatchRequest{},     sqs::ReceiveMessageRequest{},
+                                                 sqs::DeleteMessageBatchRequest{},   sqs::DeleteMessageRequest{},
+                                                 sqs::ListQueueTagsRequest{},        sqs::ListDeadLetterSourceQueuesRequest{},
+                                                 sqs::StartMessageMoveTaskRequest{}, sqs::ListMessageMoveTasksRequest{},
+                                                 sqs::CancelMessageMoveTaskRequest{}};
   for (const sqs::Request& request : requests) {
     const auto response = decode_response(request, body);
     if (!response) continue;
     FERRY_CHECK(is_json || body.empty());
     encode(WireProtocol::Query, action_name(request), *response, "id");
+    encode(WireProtocol::QueryJson, action_name(request), *response, "id");
     encode(WireProtocol::Json, action_name(request), *response, "id");
   }
   decode_error(body, body);

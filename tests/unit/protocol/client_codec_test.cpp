@@ -25,7 +25,11 @@ TEST(EncodeRequest, names_and_bodies) {
       encode_request(send),
       R"({"QueueUrl":"http://h/1/q","MessageBody":"a\"b","MessageAttributes":{"Enable":{"StringValue":"x","DataType":"String"}}})");
   EXPECT_EQ(encode_request(sqs::ListQueuesRequest{}), "{}");
-  EXPECT_EQ(action_name(sqs::UnsupportedRequest{"TagQueue"}), "TagQueue");
+  EXPECT_EQ(action_name(sqs::TagQueueRequest{}), "TagQueue");
+  EXPECT_EQ(encode_request(sqs::TagQueueRequest{"q", {{"k", "v"}}}), R"({"QueueUrl":"q","Tags":{"k":"v"}})");
+  EXPECT_EQ(encode_request(sqs::CreateQueueRequest{"q", {}, {{"k", "v"}}}), R"({"QueueName":"q","tags":{"k":"v"}})");
+  EXPECT_EQ(encode_request(sqs::AddPermissionRequest{"q", "l", {"1"}, {"*"}}),
+            R"({"QueueUrl":"q","Label":"l","AWSAccountIds":["1"],"Actions":["*"]})");
 }
 
 TEST(DecodeResponse, foreign_answers) {
@@ -59,6 +63,8 @@ TEST(DecodeResponse, what_is_no_answer) {
       {sqs::ReceiveMessageRequest{}, R"({"Messages":{}})"},
       {sqs::SendMessageBatchRequest{}, R"({"Successful":[{"Id":"a"}]})"},
       {sqs::SendMessageBatchRequest{}, R"({"Successful":[{"MessageId":"a"}]})"},
+      {sqs::StartMessageMoveTaskRequest{}, "{}"},
+      {sqs::ListMessageMoveTasksRequest{}, R"({"Results":[{"StartedTimestamp":"soon"}]})"},
   };
   for (const auto& [request, body] : cases) {
     const auto result = decode_response(request, body);

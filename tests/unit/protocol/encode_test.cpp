@@ -20,6 +20,15 @@ std::string xml_result(const sqs::Response& response) {
   return body.substr(start + 9, body.find("</XResult>") - start - 9);
 }
 
+std::string query_json(const sqs::Response& response) {
+  return encode(WireProtocol::QueryJson, "X", response, "i").body;
+}
+
+sqs::ListMessageMoveTasksResponse move_tasks() {
+  return {{{"handle", "RUNNING", "s", "d", 5, 1, 3, std::nullopt, 1'700'000'000'123},
+           {std::nullopt, "FAILED", "s", std::nullopt, std::nullopt, 0, 2, "why", 1}}};
+}
+
 sqs::Message awkward_message() {
   sqs::Message message;
   message.message_id = "m1";
@@ -68,6 +77,100 @@ TEST(EncodeJson, members) {
       "\U0001F600"
       R"(","Attributes":{"SenderId":"AIDA"},"MD5OfMessageAttributes":"md5a","MessageAttributes":{"blob":{"BinaryValue":"AQL/",)"
       R"("DataType":"Binary"},"color":{"StringValue":"b\"lue","DataType":"String"}}}]})");
+}
+
+TEST(EncodeJson, tags_sources_and_move_tasks) {
+  EXPECT_EQ(json(sqs::ListQueueTagsResponse{{{"k\"", ""}}}), R"({"Tags":{"k\"":""}})");
+  EXPECT_EQ(json(sqs::ListQueueTagsResponse{}), "{}");
+  EXPECT_EQ(json(sqs::ListDeadLetterSourceQueuesResponse{{"a"}, "t"}), R"({"queueUrls":["a"],"NextToken":"t"})");
+  EXPECT_EQ(json(sqs::ListDeadLetterSourceQueuesResponse{}), "{}");
+  EXPECT_EQ(json(sqs::StartMessageMoveTaskResponse{"h"}), R"({"TaskHandle":"h"})");
+  EXPECT_EQ(json(move_tasks()),
+            R"({"Results":[{"TaskHandle":"handle","Status":"RUNNING","SourceArn":"s","DestinationArn":"d",)"
+            R"("MaxNumberOfMessagesPerSecond":5,"ApproximateNumberOfMessagesMoved":1,"ApproximateNumberOfMessagesToMove":3,)"
+            R"("StartedTimestamp":1700000000123},{"Status":"FAILED","SourceArn":"s","ApproximateNumberOfMessagesMoved":0,)"
+            R"("ApproximateNumberOfMessagesToMove":2,"FailureReason":"why","StartedTimestamp":1}]})");
+  EXPECT_EQ(json(sqs::ListMessageMoveTasksResponse{}), "{}");
+  EXPECT_EQ(json(sqs::CancelMessageMoveTaskResponse{0}), R"({"ApproximateNumberOfMessagesMoved":0})");
+}
+
+TEST(EncodeXml, tags_sources_and_move_tasks) {
+  EXPECT_EQ(xml_result(sqs::ListQueueTagsResponse{{{"k<", ""}}}), "<Tag><Key>k&lt;</Key><Value></Value></Tag>");
+  EXPECT_EQ(xml_result(sqs::ListDeadLetterSourceQueuesResponse{{"a", "b"}, "t"}),
+            "<QueueUrl>a</QueueUrl><QueueUrl>b</QueueUrl><NextToken>t</NextToken>");
+  EXPECT_EQ(xml_result(sqs::StartMessageMoveTaskResponse{"h"}), "<TaskHandle>h</TaskHandle>");
+  EXPECT_EQ(xml_result(move_tasks()),
+            "<ListMessageMoveTasksResultEntry><TaskHandle>handle</TaskHandle><Status>RUNNING</Status><SourceArn>s</SourceArn>"
+            "<DestinationArn>d</DestinationArn><MaxNumberOfMessagesPerSecond>5</MaxNumberOfMessagesPerSecond>"
+            "<ApproximateNumberOfMessagesMoved>1</ApproximateNumberOfMessagesMoved>"
+            "<ApproximateNumberOfMessagesToMove>3</ApproximateNumberOfMessagesToMove>"
+            "<StartedTimestamp>1700000000123</StartedTimestamp></ListMessageMoveTasksResultEntry>"
+            "<ListMessageMoveTasksResultEntry><Status>FAILED</Status><SourceArn>s</SourceArn>"
+            "<ApproximateNumberOfMessagesMoved>0</ApproximateNumberOfMessagesMoved>"
+            "<ApproximateNumberOfMessagesToMove>2</ApproximateNumberOfMessagesToMove><FailureReason>why</FailureReason>"
+            "<StartedTimestamp>1</StartedTimestamp></ListMessageMoveTasksResultEntry>");
+  EXPECT_EQ(xml_result(sqs::CancelMessageMoveTaskResponse{7}),
+            "<ApproximateNumberOfMessagesMoved>7</ApproximateNumberOfMessagesMoved>");
+}
+
+TEST(EncodeQueryJson, skeleton) {
+  const WireResponse response = encode(WireProtocol::QueryJson, "ListQueues", sqs::ListQueuesResponse{{"a", "b"}, {}}, kId);
+  EXPECT_EQ(response.http_status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.query_error, "");
+  EXPECT_EQ(response.body, R"({"ListQueuesResponse":{"ListQueuesResult":{"queueUrls":["a","b"],"NextToken":null},)"
+                           R"("ResponseMetadata":{"RequestId":"00000000-0000-4000-8000-000000000001"}}})");
+  EXPECT_EQ(query_json(sqs::EmptyResponse{}), R"({"XResponse":{"ResponseMetadata":{"RequestId":"i"}}})");
+}
+
+TEST(EncodeQueryJson, results) {
+  const auto result = [](const sqs::Response& response) {
+    const std::string body = query_json(response);
+    const std::string head = R"({"XResponse":{"XResult":)";
+    const std::string tail = R"(,"ResponseMetadata":{"RequestId":"i"}}})";
+    EXPECT_TRUE(body.starts_with(head) && body.ends_with(tail)) << body;
+    return body.substr(head.size(), body.size() - head.size() - tail.size());
+  };
+  EXPECT_EQ(result(sqs::ListQueuesResponse{{}, "t"}), R"({"queueUrls":[],"NextToken":"t"})");
+  EXPECT_EQ(result(sqs::GetQueueAttributesResponse{{{"DelaySeconds", "0"}, {"Policy", "{\"a\":1}"}}}),
+            R"({"Attributes":[{"Name":"DelaySeconds","Value":"0"},{"Name":"Policy","Value":"{\"a\":1}"}]})");
+  EXPECT_EQ(result(sqs::ListQueueTagsResponse{{{"k", "v"}}}), R"({"Tags":[{"Key":"k","Value":"v"}]})");
+  EXPECT_EQ(result(sqs::SendMessageResponse{"m", "b", {}, {}, "1"}),
+            R"({"MessageId":"m","MD5OfMessageBody":"b","MD5OfMessageAttributes":null,"MD5OfMessageSystemAttributes":null,)"
+            R"("SequenceNumber":"1"})");
+  EXPECT_EQ(result(sqs::ReceiveMessageResponse{}), R"({"messages":[]})");
+  EXPECT_EQ(result(sqs::ReceiveMessageResponse{{awkward_message()}}),
+            R"({"messages":[{"MessageId":"m1","ReceiptHandle":"r1","MD5OfBody":"md5","Body":"<\"quotes\" & 'CR'\r\n>\t\\ )"
+            "\U0001F600"
+            R"(","Attributes":[{"Name":"SenderId","Value":"AIDA"}],"MD5OfMessageAttributes":"md5a","MessageAttributes":[)"
+            R"({"Name":"blob","Value":{"StringValue":null,"BinaryValue":"AQL/","DataType":"Binary"}},)"
+            R"({"Name":"color","Value":{"StringValue":"b\"lue","BinaryValue":null,"DataType":"String"}}]}]})");
+  EXPECT_EQ(result(sqs::DeleteMessageBatchResponse{{"a", "b"},
+                                                   {{"c", true, "C",
+                                                     "m\""
+                                                     "\xff"}}}),
+            R"({"Successful":[{"Id":"a"},{"Id":"b"}],"Failed":[{"Id":"c","SenderFault":true,"Code":"C","Message":"m\")"
+            "\uFFFD"
+            R"("}]})");
+  EXPECT_EQ(result(sqs::CancelMessageMoveTaskResponse{7}), R"({"ApproximateNumberOfMessagesMoved":7})");
+  EXPECT_EQ(result(sqs::CancelMessageMoveTaskResponse{}), R"({"ApproximateNumberOfMessagesMoved":null})");
+}
+
+TEST(EncodeQueryJson, errors) {
+  const WireResponse response = encode_error(WireProtocol::QueryJson, sqs::queue_does_not_exist(), "i");
+  EXPECT_EQ(response.http_status, 400);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.query_error, "");
+  EXPECT_EQ(response.body,
+            R"({"Error":{"Code":"AWS.SimpleQueueService.NonExistentQueue",)"
+            R"("Message":"The specified queue does not exist for this wsdl version.","Type":"Sender"},"RequestId":"i"})");
+  EXPECT_NE(encode_error(WireProtocol::QueryJson, {ErrorCode::InternalFailure, "a\"b"}, "i")
+                .body.find(R"("Message":"a\"b","Type":"Receiver")"),
+            std::string::npos);
+  const WireResponse nothing = encode_error(WireProtocol::QueryJson, {ErrorCode::UnknownOperation, ""}, kId);
+  EXPECT_EQ(nothing.http_status, 404);
+  EXPECT_EQ(nothing.body, "<UnknownOperationException/>") << "XML whatever is asked for";
+  EXPECT_EQ(nothing.content_type, "text/xml");
 }
 
 TEST(EncodeXml, skeleton) {

@@ -27,6 +27,25 @@ TEST(Detect, by_target_and_content_type) {
   EXPECT_EQ(detect(wire), WireProtocol::Json);
 }
 
+TEST(Detect, json_for_query_requests_that_ask_for_it) {
+  WireRequest wire;
+  for (const std::string_view accept :
+       {"application/json", "Application/JSON; charset=utf-8", "application/json, text/plain, */*",
+        "text/html,application/json,text/xml", " application/json ;q=0.5,application/xml"}) {
+    wire.accept = accept;
+    EXPECT_EQ(detect(wire), WireProtocol::QueryJson) << accept;
+  }
+  for (const std::string_view accept :
+       {"", "*/*", "text/xml", "application/xml, application/json", "text/xml;q=0.1,application/json", "application/json2",
+        "application/x-amz-json-1.0", ",,;,", "text/html"}) {
+    wire.accept = accept;
+    EXPECT_EQ(detect(wire), WireProtocol::Query) << accept;
+  }
+  wire.accept = "application/json";
+  wire.amz_target = "AmazonSQS.SendMessage";
+  EXPECT_EQ(detect(wire), WireProtocol::Json);
+}
+
 TEST(JsonDecode, every_member_of_send_message) {
   const auto request = get<sqs::SendMessageRequest>(decode_json("SendMessage", R"({
     "QueueUrl": "http://h/000000000000/jobs", "MessageBody": "a\"b\n\u20ac", "DelaySeconds": 5,
@@ -250,13 +269,38 @@ TEST(JsonDecode, bodies_beyond_the_kept_buffer) {
   EXPECT_EQ(get<sqs::SendMessageRequest>(decode_json("SendMessage", R"({"MessageBody":"small"})")).entry.message_body, "small");
 }
 
+TEST(JsonDecode, tags_permissions_and_move_tasks) {
+  EXPECT_EQ(get<sqs::CreateQueueRequest>(decode_json("CreateQueue", R"({"tags":{"k":"v"},"Tags":{"no":"no"}})")).tags,
+            (sqs::TextMap{{"k", "v"}}));
+  EXPECT_EQ(get<sqs::TagQueueRequest>(decode_json("TagQueue", R"({"QueueUrl":"q","Tags":{"k":"v","l":""},"tags":{"no":"no"}})")),
+            (sqs::TagQueueRequest{"q", {{"k", "v"}, {"l", ""}}}));
+  EXPECT_EQ(get<sqs::UntagQueueRequest>(decode_json("UntagQueue", R"({"QueueUrl":"q","TagKeys":["a","b"]})")),
+            (sqs::UntagQueueRequest{"q", {"a", "b"}}));
+  EXPECT_EQ(get<sqs::ListQueueTagsRequest>(decode_json("ListQueueTags", R"({"QueueUrl":"q"})")).queue_url, "q");
+  EXPECT_EQ(
+      get<sqs::AddPermissionRequest>(decode_json(
+          "AddPermission", R"({"QueueUrl":"q","Label":"l","AWSAccountIds":["111111111111"],"Actions":["SendMessage","*"]})")),
+      (sqs::AddPermissionRequest{"q", "l", {"111111111111"}, {"SendMessage", "*"}}));
+  EXPECT_EQ(get<sqs::RemovePermissionRequest>(decode_json("RemovePermission", R"({"QueueUrl":"q","Label":"l"})")),
+            (sqs::RemovePermissionRequest{"q", "l"}));
+  EXPECT_EQ(get<sqs::ListDeadLetterSourceQueuesRequest>(
+                decode_json("ListDeadLetterSourceQueues", R"({"QueueUrl":"q","MaxResults":2,"NextToken":"t"})")),
+            (sqs::ListDeadLetterSourceQueuesRequest{"q", 2, "t"}));
+  EXPECT_EQ(get<sqs::StartMessageMoveTaskRequest>(decode_json(
+                "StartMessageMoveTask", R"({"SourceArn":"s","DestinationArn":"d","MaxNumberOfMessagesPerSecond":5})")),
+            (sqs::StartMessageMoveTaskRequest{"s", "d", 5}));
+  EXPECT_EQ(get<sqs::ListMessageMoveTasksRequest>(decode_json("ListMessageMoveTasks", R"({"SourceArn":"s","MaxResults":5})")),
+            (sqs::ListMessageMoveTasksRequest{"s", 5}));
+  EXPECT_EQ(get<sqs::CancelMessageMoveTaskRequest>(decode_json("CancelMessageMoveTask", R"({"TaskHandle":"h"})")).task_handle,
+            "h");
+  EXPECT_EQ(serialization_text("TagQueue", R"({"Tags":["k"]})"), "Start of list found where not expected");
+  EXPECT_EQ(serialization_text("UntagQueue", R"({"TagKeys":{"k":"v"}})"), "Start of structure or map found where not expected.");
+  EXPECT_EQ(serialization_text("ListMessageMoveTasks", R"({"MaxResults":"5"})"),
+            "STRING_VALUE can not be converted to an Integer");
+}
+
 TEST(JsonDecode, actions) {
   EXPECT_EQ(decode_json("ListQueues", "{}")->action, "ListQueues");
-  for (const std::string_view action :
-       {"TagQueue", "UntagQueue", "ListQueueTags", "AddPermission", "RemovePermission", "ListDeadLetterSourceQueues",
-        "StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask"}) {
-    EXPECT_EQ(get<sqs::UnsupportedRequest>(decode_json(action, "{}")).action, action);
-  }
   for (const std::string_view action : {"", "sendmessage", "SendMessage2", "Unsupported"}) {
     const sqs::ApiError error = error_of(decode_json(action, "{}"));
     EXPECT_EQ(error.code, ErrorCode::UnknownOperation) << action;

@@ -99,6 +99,39 @@ TEST(QueryDecode, list_values_are_noticed) {
   }
 }
 
+TEST(QueryDecode, tags_permissions_and_move_tasks) {
+  for (const std::string_view form : {"Tag.1.Key=k&Tag.1.Value=v", "Tags.1.Key=k&Tags.1.Value=v", "Tag.Key=k&Tag.Value=v"}) {
+    EXPECT_EQ(get<sqs::TagQueueRequest>(decode_query("Action=TagQueue&QueueUrl=q&" + std::string(form))),
+              (sqs::TagQueueRequest{"q", {{"k", "v"}}}))
+        << form;
+  }
+  for (const std::string_view form : {"TagKey.1=a&TagKey.2=b", "TagKeys.1=a&TagKeys.2=b", "TagKey=a&TagKey.1=b"}) {
+    EXPECT_EQ(get<sqs::UntagQueueRequest>(decode_query("Action=UntagQueue&" + std::string(form), "/1/q")),
+              (sqs::UntagQueueRequest{"/1/q", {"a", "b"}}))
+        << form;
+  }
+  EXPECT_EQ(get<sqs::ListQueueTagsRequest>(decode_query("Action=ListQueueTags", "/1/q")).queue_url, "/1/q");
+  const sqs::AddPermissionRequest permission{"q", "l", {"111111111111", "222222222222"}, {"SendMessage", "*"}};
+  for (const std::string_view form :
+       {"AWSAccountId.1=111111111111&AWSAccountId.2=222222222222&ActionName.1=SendMessage&ActionName.2=*",
+        "AWSAccountIds.1=111111111111&AWSAccountIds.2=222222222222&Actions.1=SendMessage&Actions.2=*"}) {
+    EXPECT_EQ(get<sqs::AddPermissionRequest>(decode_query("Action=AddPermission&QueueUrl=q&Label=l&" + std::string(form))),
+              permission)
+        << form;
+  }
+  EXPECT_EQ(get<sqs::RemovePermissionRequest>(decode_query("Action=RemovePermission&Label=l", "/1/q")),
+            (sqs::RemovePermissionRequest{"/1/q", "l"}));
+  EXPECT_EQ(get<sqs::ListDeadLetterSourceQueuesRequest>(
+                decode_query("Action=ListDeadLetterSourceQueues&QueueUrl=q&MaxResults=2&NextToken=t")),
+            (sqs::ListDeadLetterSourceQueuesRequest{"q", 2, "t"}));
+  EXPECT_EQ(get<sqs::StartMessageMoveTaskRequest>(
+                decode_query("Action=StartMessageMoveTask&SourceArn=s&DestinationArn=d&MaxNumberOfMessagesPerSecond=5")),
+            (sqs::StartMessageMoveTaskRequest{"s", "d", 5}));
+  EXPECT_EQ(get<sqs::ListMessageMoveTasksRequest>(decode_query("Action=ListMessageMoveTasks&SourceArn=s&MaxResults=5")),
+            (sqs::ListMessageMoveTasksRequest{"s", 5}));
+  EXPECT_EQ(get<sqs::CancelMessageMoveTaskRequest>(decode_query("Action=CancelMessageMoveTask&TaskHandle=h")).task_handle, "h");
+}
+
 TEST(QueryDecode, wrong_values) {
   const auto integer = error_of(decode_query("Action=ReceiveMessage&WaitTimeSeconds=soon"));
   EXPECT_EQ(integer.code, ErrorCode::InvalidParameterValue);
@@ -147,7 +180,6 @@ TEST(QueryDecode, actions_that_are_not_there) {
     EXPECT_EQ(error.code, ErrorCode::UnknownOperation);
     EXPECT_EQ(error.message, "");
   }
-  EXPECT_EQ(get<sqs::UnsupportedRequest>(decode_query("Action=TagQueue&Tag.1.Key=a")).action, "TagQueue");
 }
 
 TEST(QueryParametersTest, count_at_its_limit) {

@@ -153,8 +153,18 @@ using Requests =
     testing::Types<sqs::CreateQueueRequest, sqs::GetQueueUrlRequest, sqs::ListQueuesRequest, sqs::DeleteQueueRequest,
                    sqs::GetQueueAttributesRequest, sqs::SetQueueAttributesRequest, sqs::PurgeQueueRequest,
                    sqs::SendMessageRequest, sqs::SendMessageBatchRequest, sqs::ReceiveMessageRequest, sqs::DeleteMessageRequest,
-                   sqs::DeleteMessageBatchRequest, sqs::ChangeMessageVisibilityRequest, sqs::ChangeMessageVisibilityBatchRequest>;
+                   sqs::DeleteMessageBatchRequest, sqs::ChangeMessageVisibilityRequest, sqs::ChangeMessageVisibilityBatchRequest,
+                   sqs::TagQueueRequest, sqs::UntagQueueRequest, sqs::ListQueueTagsRequest, sqs::AddPermissionRequest,
+                   sqs::RemovePermissionRequest, sqs::ListDeadLetterSourceQueuesRequest, sqs::StartMessageMoveTaskRequest,
+                   sqs::ListMessageMoveTasksRequest, sqs::CancelMessageMoveTaskRequest>;
 TYPED_TEST_SUITE(RoundTrip, Requests);
+
+// The list of types above is that of the variant.
+template <class... T>
+constexpr std::size_t count_of(testing::Types<T...>) {
+  return sizeof...(T);
+}
+static_assert(count_of(Requests()) == std::variant_size_v<sqs::Request>);
 
 TYPED_TEST(RoundTrip, both_protocols_say_the_same) {
   for (int round = 0; round < kRounds && !this->HasFailure(); ++round) {

@@ -24,6 +24,13 @@ constexpr ExpectedRow kExpected[] = {
     {ErrorCode::ResourceNotFound, "com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException", 404},
     {ErrorCode::InvalidAddress, "com.amazonaws.sqs#InvalidAddress", "InvalidAddress", 404},
     {ErrorCode::InvalidSecurity, "com.amazonaws.sqs#InvalidSecurity", "InvalidSecurity", 403},
+    {ErrorCode::KmsAccessDenied, "com.amazonaws.sqs#KmsAccessDenied", "KMS.AccessDeniedException", 400},
+    {ErrorCode::KmsDisabled, "com.amazonaws.sqs#KmsDisabled", "KMS.DisabledException", 400},
+    {ErrorCode::KmsInvalidKeyUsage, "com.amazonaws.sqs#KmsInvalidKeyUsage", "KMS.InvalidKeyUsageException", 400},
+    {ErrorCode::KmsInvalidState, "com.amazonaws.sqs#KmsInvalidState", "KMS.InvalidStateException", 400},
+    {ErrorCode::KmsNotFound, "com.amazonaws.sqs#KmsNotFound", "KMS.NotFoundException", 400},
+    {ErrorCode::KmsThrottled, "com.amazonaws.sqs#KmsThrottled", "KMS.ThrottlingException", 400},
+    {ErrorCode::KmsOptInRequired, "com.amazonaws.sqs#KmsOptInRequired", "KMS.OptInRequired", 403},
     {ErrorCode::InvalidParameterValue, "com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue", 400},
     {ErrorCode::MissingRequiredParameter, "com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter", 400},
     {ErrorCode::UnknownOperation, "com.amazon.coral.service#UnknownOperationException", "InvalidAction", 400},
@@ -69,8 +76,11 @@ TEST(ErrorCatalogue, shared_texts) {
   EXPECT_EQ(invalid_attribute_value("A").code, ErrorCode::InvalidAttributeValue);
   EXPECT_EQ(invalid_receipt_handle("h").message, "The input receipt handle \"h\" is not a valid receipt handle.");
   EXPECT_EQ(invalid_receipt_handle("h").code, ErrorCode::ReceiptHandleIsInvalid);
-  EXPECT_EQ(unsupported("TagQueue").message, "TagQueue is not supported by this server.");
-  EXPECT_EQ(unsupported("TagQueue").code, ErrorCode::UnsupportedOperation);
+  EXPECT_EQ(resource_not_found("SourceArn").message,
+            "The resource that you specified for the SourceArn parameter doesn't exist.");
+  EXPECT_EQ(resource_not_found("SourceArn").code, ErrorCode::ResourceNotFound);
+  EXPECT_EQ(move_task_not_found().message, "Task does not exist.");
+  EXPECT_EQ(move_task_not_found().code, ErrorCode::ResourceNotFound);
 }
 
 }  // namespace

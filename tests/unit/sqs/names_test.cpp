@@ -20,6 +20,23 @@ TEST(QueueName, syntax) {
   EXPECT_FALSE(is_queue_name(std::string_view("a\0b", 3)));
 }
 
+TEST(PlainWord, syntax) {
+  EXPECT_TRUE(is_plain_word("azAZ09_-", 80));
+  EXPECT_TRUE(is_plain_word(std::string(80, 'a'), 80));
+  EXPECT_FALSE(is_plain_word(std::string(81, 'a'), 80));
+  for (const std::string_view bad : {"", "a b", "a.b", "\xC3\xA9"}) EXPECT_FALSE(is_plain_word(bad, 80)) << bad;
+}
+
+TEST(Arn, service) {
+  EXPECT_EQ(arn_service("arn:aws:sqs:us-east-1:000000000000:q"), "sqs");
+  EXPECT_EQ(arn_service("arn:aws:sns:us-east-1:000000000000:a:b"), "sns");
+  for (const std::string_view bad :
+       {"", "arn", "arn:", "arn:::::", "arn:aws:sqs:us-east-1:000000000000",
+        "arn:aws:sqs:us-east-1:000000000000:", "arn:aws::us-east-1:000000000000:q", "urn:aws:sqs:us-east-1:000000000000:q"}) {
+    EXPECT_FALSE(arn_service(bad)) << bad;
+  }
+}
+
 TEST(QueueName, new_names) {
   EXPECT_EQ(*validate_new_queue_name("jobs"), "jobs");
   EXPECT_EQ(validate_new_queue_name(std::nullopt).error().message,

@@ -26,11 +26,13 @@ SendMessageEntry entry_with_body(std::string body) {
   return entry;
 }
 
-TEST(ValidateCreateQueue, names_tags_and_kinds) {
-  EXPECT_EQ(*validate_create_queue({"jobs", {{"DelaySeconds", "1"}}, {}}), "jobs");
+constexpr QueueKind kStandard = QueueKind::Standard;
+constexpr QueueKind kFifo = QueueKind::Fifo;
+
+TEST(ValidateCreateQueue, names) {
+  EXPECT_EQ(*validate_create_queue({"jobs", {{"DelaySeconds", "1"}}, {{"team", "a"}}}), "jobs");
+  EXPECT_EQ(*validate_create_queue({"jobs.fifo", {}, {}}), "jobs.fifo");
   expect_error(error_of(validate_create_queue({"", {}, {}})), ErrorCode::InvalidParameterValue, "Queue name cannot be empty");
-  EXPECT_EQ(error_of(validate_create_queue({"jobs.fifo", {}, {}})).code, ErrorCode::UnsupportedOperation);
-  EXPECT_EQ(error_of(validate_create_queue({"jobs", {}, {{"team", "a"}}})).code, ErrorCode::UnsupportedOperation);
 }
 
 TEST(ValidateListQueues, results_and_tokens) {
@@ -56,19 +58,19 @@ TEST(ValidateListQueues, results_and_tokens) {
 }
 
 TEST(ValidateSend, body) {
-  EXPECT_TRUE(validate_send(entry_with_body("x")));
-  EXPECT_TRUE(validate_send(entry_with_body("\t\n\r \x7f\u0085\uFFFD\U0010FFFF")));
+  EXPECT_TRUE(validate_send(entry_with_body("x"), kStandard));
+  EXPECT_TRUE(validate_send(entry_with_body("\t\n\r \x7f\u0085\uFFFD\U0010FFFF"), kStandard));
   for (const SendMessageEntry& missing : {SendMessageEntry{}, entry_with_body("")}) {
-    expect_error(error_of(validate_send(missing)), ErrorCode::MissingRequiredParameter,
+    expect_error(error_of(validate_send(missing, kStandard)), ErrorCode::MissingRequiredParameter,
                  "The request must contain the parameter MessageBody.");
-    expect_error(error_of(validate_send(missing, 3)), ErrorCode::MissingRequiredParameter,
+    expect_error(error_of(validate_send(missing, kStandard, 3)), ErrorCode::MissingRequiredParameter,
                  "The request must contain the parameter SendMessageBatchRequestEntry.3.MessageBody.");
   }
   for (const std::string& bad :
        {std::string("a\0b", 3), std::string("\x0b"), std::string("\x1f"), std::string("\uFFFE"), std::string("\uFFFF"),
         std::string("\xED\xA0\x80"), std::string("\xff"), std::string("\xC0\x80")}) {
     expect_error(
-        error_of(validate_send(entry_with_body(bad))), ErrorCode::InvalidMessageContents,
+        error_of(validate_send(entry_with_body(bad), kStandard)), ErrorCode::InvalidMessageContents,
         "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to "
         "#x10FFFF");
   }
@@ -78,53 +80,101 @@ TEST(ValidateSend, delay_at_its_limits) {
   SendMessageEntry entry = entry_with_body("x");
   for (const std::int64_t good : {0, 900}) {
     entry.delay_seconds = good;
-    EXPECT_TRUE(validate_send(entry));
+    EXPECT_TRUE(validate_send(entry, kStandard));
   }
   for (const std::int64_t bad : {-1, 901}) {
     entry.delay_seconds = bad;
     for (const BatchIndex index : {BatchIndex{}, BatchIndex{1}}) {
-      expect_error(error_of(validate_send(entry, index)), ErrorCode::InvalidParameterValue,
+      expect_error(error_of(validate_send(entry, kStandard, index)), ErrorCode::InvalidParameterValue,
                    "Value " + std::to_string(bad) +
                        " for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.");
     }
   }
 }
 
-TEST(ValidateSend, ids_of_fifo_queues) {
+TEST(ValidateSend, group_and_deduplication_ids) {
   SendMessageEntry entry = entry_with_body("x");
   for (const std::string& bad :
        {std::string(), std::string(129, 'g'), std::string("a b"), std::string("\u00e9"), std::string("\x7f")}) {
     entry.message_group_id = bad;
     expect_error(
-        error_of(validate_send(entry)), ErrorCode::InvalidParameterValue,
+        error_of(validate_send(entry, kStandard)), ErrorCode::InvalidParameterValue,
         "Value " + bad +
             " for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation "
             "characters. 1 to 128 in length.");
   }
-  entry.message_group_id = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~azAZ09";
-  EXPECT_EQ(error_of(validate_send(entry)).code, ErrorCode::UnsupportedOperation);
-  entry.message_group_id = std::string(128, 'g');
-  EXPECT_EQ(error_of(validate_send(entry)).code, ErrorCode::UnsupportedOperation);
+  for (const std::string& good :
+       {std::string(1, 'g'), std::string(128, 'g'), std::string("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~azAZ09")}) {
+    entry.message_group_id = good;
+    EXPECT_TRUE(validate_send(entry, kStandard)) << "a tenant";
+    EXPECT_TRUE(validate_send(entry, kFifo)) << "a group";
+  }
   entry.message_group_id.reset();
 
   entry.message_deduplication_id = std::string(129, 'd');
-  EXPECT_NE(error_of(validate_send(entry)).message.find("MessageDeduplicationId can only include"), std::string::npos);
+  EXPECT_NE(error_of(validate_send(entry, kStandard)).message.find("MessageDeduplicationId can only include"), std::string::npos);
   entry.message_deduplication_id = "d";
   expect_error(
-      error_of(validate_send(entry)), ErrorCode::InvalidParameterValue,
+      error_of(validate_send(entry, kStandard)), ErrorCode::InvalidParameterValue,
       "Value d for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for "
       "this queue type.");
-  expect_error(error_of(validate_send(entry, 1)), ErrorCode::InvalidParameterValue,
+  expect_error(error_of(validate_send(entry, kStandard, 1)), ErrorCode::InvalidParameterValue,
                "The request include parameter that is not valid for this queue type");
+}
+
+TEST(ValidateSend, what_fifo_queues_need_and_refuse) {
+  SendMessageEntry entry = entry_with_body("x");
+  expect_error(error_of(validate_send(entry, kFifo)), ErrorCode::MissingRequiredParameter,
+               "The request must contain the parameter MessageGroupId.");
+  expect_error(error_of(validate_send(entry, kFifo, 2)), ErrorCode::InvalidParameterValue,
+               "The request must contain the parameter MessageGroupId.");
+  entry.message_group_id = "g";
+  EXPECT_TRUE(validate_send(entry, kFifo)) << "whether a deduplication id is needed depends on the queue";
+  entry.message_deduplication_id = std::string(128, 'd');
+  EXPECT_TRUE(validate_send(entry, kFifo, 1));
+  for (const std::string& bad :
+       {std::string(), std::string(129, 'd'), std::string("a b"), std::string("a\n"), std::string("\u00e9")}) {
+    entry.message_deduplication_id = bad;
+    expect_error(error_of(validate_send(entry, kFifo)), ErrorCode::InvalidParameterValue,
+                 "Value " + bad +
+                     " for parameter MessageDeduplicationId is invalid. Reason: MessageDeduplicationId can only include "
+                     "alphanumeric and punctuation characters. 1 to 128 in length.");
+  }
+  entry.message_deduplication_id = "d";
+  entry.delay_seconds = 0;
+  EXPECT_TRUE(validate_send(entry, kFifo));
+  entry.delay_seconds = 1;
+  for (const BatchIndex index : {BatchIndex{}, BatchIndex{1}}) {
+    expect_error(
+        error_of(validate_send(entry, kFifo, index)), ErrorCode::InvalidParameterValue,
+        "Value 1 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this "
+        "queue type.");
+  }
+  EXPECT_EQ(error_of(validate_send(entry, kStandard)).code, ErrorCode::InvalidParameterValue) << "the deduplication id";
+}
+
+TEST(ValidateSend, a_sender_that_does_not_know_the_kind) {
+  SendMessageEntry entry = entry_with_body("x");
+  EXPECT_TRUE(validate_message(entry));
+  entry.message_group_id = "g";
+  entry.message_deduplication_id = "d";
+  entry.delay_seconds = 900;
+  EXPECT_TRUE(validate_message(entry));
+  entry.delay_seconds = 901;
+  EXPECT_FALSE(validate_message(entry));
+  entry.delay_seconds = 1;
+  entry.message_group_id = "a b";
+  EXPECT_FALSE(validate_message(entry));
+  EXPECT_FALSE(validate_message(entry_with_body("\x01")));
 }
 
 TEST(ValidateSend, attributes_are_looked_at) {
   SendMessageEntry entry = entry_with_body("x");
   entry.message_attributes = {{"a", {"Nonsense", "v", std::nullopt, false}}};
-  EXPECT_EQ(error_of(validate_send(entry)).code, ErrorCode::InvalidParameterValue);
+  EXPECT_EQ(error_of(validate_send(entry, kStandard)).code, ErrorCode::InvalidParameterValue);
   entry.message_attributes.clear();
   entry.message_system_attributes = {{"a", {"String", "v", std::nullopt, false}}};
-  EXPECT_EQ(error_of(validate_send(entry)).message, "Message system attribute name 'a' is invalid.");
+  EXPECT_EQ(error_of(validate_send(entry, kStandard)).message, "Message system attribute name 'a' is invalid.");
 }
 
 TEST(ValidateSend, too_long_is_told_differently_in_a_batch) {
@@ -207,37 +257,37 @@ TEST(ValidateBatch, errors_of_entries) {
 
 TEST(ValidateReceive, limits) {
   ReceiveMessageRequest request;
-  EXPECT_EQ(validate_receive(request)->max_messages, 1);
-  EXPECT_EQ(validate_receive(request)->wait_time, std::nullopt);
-  EXPECT_EQ(validate_receive(request)->visibility_timeout, std::nullopt);
+  EXPECT_EQ(validate_receive(request, kStandard)->max_messages, 1);
+  EXPECT_EQ(validate_receive(request, kStandard)->wait_time, std::nullopt);
+  EXPECT_EQ(validate_receive(request, kStandard)->visibility_timeout, std::nullopt);
   request.max_number_of_messages = 10;
   request.wait_time_seconds = 20;
   request.visibility_timeout = 43'200;
-  EXPECT_EQ(validate_receive(request)->max_messages, 10);
-  EXPECT_EQ(validate_receive(request)->wait_time, Seconds(20));
-  EXPECT_EQ(validate_receive(request)->visibility_timeout, Seconds(43'200));
+  EXPECT_EQ(validate_receive(request, kStandard)->max_messages, 10);
+  EXPECT_EQ(validate_receive(request, kStandard)->wait_time, Seconds(20));
+  EXPECT_EQ(validate_receive(request, kStandard)->visibility_timeout, Seconds(43'200));
   request.wait_time_seconds = 0;
   request.visibility_timeout = 0;
-  EXPECT_EQ(validate_receive(request)->wait_time, Seconds(0));
-  EXPECT_EQ(validate_receive(request)->visibility_timeout, Seconds(0));
+  EXPECT_EQ(validate_receive(request, kStandard)->wait_time, Seconds(0));
+  EXPECT_EQ(validate_receive(request, kStandard)->visibility_timeout, Seconds(0));
   for (const std::int64_t bad : {0, 11, -1}) {
     ReceiveMessageRequest r;
     r.max_number_of_messages = bad;
-    expect_error(error_of(validate_receive(r)), ErrorCode::InvalidParameterValue,
+    expect_error(error_of(validate_receive(r, kStandard)), ErrorCode::InvalidParameterValue,
                  "Value " + std::to_string(bad) +
                      " for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.");
   }
   for (const std::int64_t bad : {-1, 21}) {
     ReceiveMessageRequest r;
     r.wait_time_seconds = bad;
-    expect_error(error_of(validate_receive(r)), ErrorCode::InvalidParameterValue,
+    expect_error(error_of(validate_receive(r, kStandard)), ErrorCode::InvalidParameterValue,
                  "Value " + std::to_string(bad) +
                      " for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.");
   }
   for (const std::int64_t bad : {-1, 43'201}) {
     ReceiveMessageRequest r;
     r.visibility_timeout = bad;
-    expect_error(error_of(validate_receive(r)), ErrorCode::InvalidParameterValue,
+    expect_error(error_of(validate_receive(r, kStandard)), ErrorCode::InvalidParameterValue,
                  "Value " + std::to_string(bad) +
                      " for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.");
   }
@@ -247,11 +297,21 @@ TEST(ValidateReceive, attempt_ids_belong_to_fifo_queues) {
   ReceiveMessageRequest request;
   request.receive_request_attempt_id = "attempt";
   expect_error(
-      error_of(validate_receive(request)), ErrorCode::InvalidParameterValue,
+      error_of(validate_receive(request, kStandard)), ErrorCode::InvalidParameterValue,
       "Value attempt for parameter ReceiveRequestAttemptId is invalid. The request include parameter that is not valid for this "
       "queue type");
-  request.receive_request_attempt_id = std::string(129, 'a');
-  EXPECT_NE(error_of(validate_receive(request)).message.find("1 to 128 in length."), std::string::npos);
+  EXPECT_TRUE(validate_receive(request, kFifo));
+  request.receive_request_attempt_id = std::string(128, 'a');
+  EXPECT_TRUE(validate_receive(request, kFifo));
+  for (const std::string& bad : {std::string(129, 'a'), std::string(), std::string("a b")}) {
+    request.receive_request_attempt_id = bad;
+    for (const QueueKind kind : {kStandard, kFifo}) {
+      expect_error(error_of(validate_receive(request, kind)), ErrorCode::InvalidParameterValue,
+                   "Value " + bad +
+                       " for parameter ReceiveRequestAttemptId is invalid. Reason: ReceiveRequestAttemptId can only include "
+                       "alphanumeric and punctuation characters. 1 to 128 in length.");
+    }
+  }
 }
 
 TEST(ValidateDelete, missing_handles) {
