@@ -35,7 +35,8 @@ Result<void> Engine::restore_piece(std::span<const std::byte> piece) {
     case PieceType::Queue: {
       FERRY_TRY(const QueuePiece queue, decode_queue_piece(piece));
       auto restored = std::make_shared<Queue>(
-          state.shared, Queue::Birth{queue.queue_id, queue.key, queue.secret, queue.attributes, queue.created_ms, {}});
+          state.shared,
+          Queue::Birth{queue.queue_id, queue.key, queue.secret, queue.attributes, queue.tags, queue.created_ms, {}});
       restored->restore(queue);
       state.next_queue_id = std::max(state.next_queue_id, queue.queue_id + 1);
       state.insert(std::move(restored));
@@ -49,6 +50,15 @@ Result<void> Engine::restore_piece(std::span<const std::byte> piece) {
                     "a checkpoint has messages of queue " + std::to_string(messages.queue_id) + ", which it does not have");
       }
       found->second->restore(messages);
+      return {};
+    }
+    case PieceType::Deduplication: {
+      FERRY_TRY(const DeduplicationPiece window, decode_deduplication_piece(piece));
+      const auto found = state.queues_by_id.find(window.queue_id);
+      if (found == state.queues_by_id.end())
+        return fail(ErrorKind::Corrupt,
+                    "a checkpoint has ids of queue " + std::to_string(window.queue_id) + ", which it does not have");
+      found->second->restore(window);
       return {};
     }
   }
@@ -70,7 +80,8 @@ Result<void> Engine::replay(store::Position, const store::Location& location, st
     state.next_queue_id = std::max(state.next_queue_id, header.queue_id + 1);
     if (state.replayed != nullptr) return {};
     auto created = std::make_shared<Queue>(
-        state.shared, Queue::Birth{header.queue_id, record.key, record.secret, record.attributes, header.at.wall_ms, {}});
+        state.shared,
+        Queue::Birth{header.queue_id, record.key, record.secret, record.attributes, record.tags, header.at.wall_ms, {}});
     // A later queue of that name may have come from a piece already.
     const auto holder = state.queues.find(record.key);
     if (holder == state.queues.end() || holder->second->id() < header.queue_id)
@@ -88,6 +99,14 @@ Result<void> Engine::replay(store::Position, const store::Location& location, st
     if (holder != state.queues.end() && holder->second->id() == header.queue_id) state.queues.erase(holder);
     return {};
   }
+  if (header.type == RecordType::Moved) {
+    // Either queue may be gone by now.
+    FERRY_TRY(const MovedRecord record, decode_moved(payload));
+    if (state.replayed != nullptr) state.replayed->replay_leaving(record);
+    if (const auto to = state.queues_by_id.find(record.to_queue_id); to != state.queues_by_id.end())
+      to->second->replay_arriving(record);
+    return {};
+  }
   if (state.replayed == nullptr) return {};
   return state.replayed->replay(header, location, payload);
 }
@@ -100,6 +119,8 @@ Result<void> Engine::recovered() {
   for (const auto& [key, queue] : state.queues) {
     FERRY_CHECK(state.queues_by_id.contains(queue->id()));
     queue->finish_recovery(now());
+    state.set_dead_letter_target(key, queue->dead_letter_target());
+    if (queue->has_running_task()) state.moving.insert(key);
   }
   if (state.queues_by_id.size() != state.queues.size())
     return fail(ErrorKind::Corrupt, "two queues of the log have the same name");
@@ -149,14 +170,17 @@ void Engine::relocate(const store::Location& from, std::span<const std::byte> pa
   const auto header = decode_header(payload);
   const auto head = decode_sent_head(payload);
   if (!header || !head) return;  // not a message: nothing of ours lives there
+  const WrittenAs written_as{header->queue_id, head->sequence};
+  const MovedPayloads::Home home = state_->shared.moved.home_of(written_as);
   QueueRef queue;
   {
     const std::shared_lock lock(state_->mutex);
-    const auto found = state_->queues_by_id.find(header->queue_id);
+    const auto found = state_->queues_by_id.find(home.queue_id);
     if (found == state_->queues_by_id.end()) return;
     queue = found->second;
   }
-  queue->relocate(from, head->sequence, payload);
+  // A message that moves on just now is left to the next compaction.
+  queue->relocate(from, written_as, home.sequence, payload);
 }
 
 }  // namespace ferry::engine

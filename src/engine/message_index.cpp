@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t kFirstCapacity = 4;
 // A chunk, its node in the map and the allocator's headers.
-constexpr std::uint64_t kChunkOverheadBytes = 120;
+constexpr std::uint64_t kChunkOverheadBytes = 128;
 
 std::uint64_t bit_of(std::uint64_t sequence) {
   return std::uint64_t{1} << (sequence % 64);
@@ -33,7 +33,7 @@ std::uint64_t from_bit(std::uint64_t bit) {
 
 void MessageIndex::swap(MessageIndex& other) noexcept {
   chunks_.swap(other.chunks_);
-  ready_chunks_.swap(other.ready_chunks_);
+  line_chunks_.swap(other.line_chunks_);
   std::swap(newest_number_, other.newest_number_);
   std::swap(newest_, other.newest_);
   std::swap(size_, other.size_);
@@ -119,7 +119,7 @@ void MessageIndex::erase(std::uint64_t sequence) {
   const std::uint64_t number = sequence / kChunkMessages;
   Chunk* const chunk = chunk_at(number);
   const std::uint64_t bit = bit_of(sequence);
-  FERRY_CHECK(chunk != nullptr && (chunk->live & bit) != 0);
+  FERRY_CHECK(chunk != nullptr && (chunk->live & bit) != 0 && (chunk->in_line & bit) == 0);
   if ((chunk->ready & bit) != 0) clear_ready(sequence);
   chunk->live &= ~bit;
   --size_;
@@ -138,7 +138,6 @@ void MessageIndex::set_ready(std::uint64_t sequence) {
   Chunk* const chunk = chunk_at(sequence / kChunkMessages);
   const std::uint64_t bit = bit_of(sequence);
   FERRY_CHECK(chunk != nullptr && (chunk->live & bit) != 0 && (chunk->ready & bit) == 0);
-  if (chunk->ready == 0) ready_chunks_.insert(ready_chunks_.end(), sequence / kChunkMessages);
   chunk->ready |= bit;
   ++ready_;
 }
@@ -149,16 +148,33 @@ void MessageIndex::clear_ready(std::uint64_t sequence) {
   FERRY_CHECK(chunk != nullptr && (chunk->ready & bit) != 0);
   chunk->ready &= ~bit;
   --ready_;
-  if (chunk->ready == 0) ready_chunks_.erase(sequence / kChunkMessages);
 }
 
-std::optional<std::uint64_t> MessageIndex::next_ready(std::uint64_t from) const {
-  for (auto at = ready_chunks_.lower_bound(from / kChunkMessages); at != ready_chunks_.end(); ++at) {
-    std::uint64_t mask = chunk_at(*at)->ready;
-    if (*at == from / kChunkMessages) mask &= from_bit(bit_of(from));
-    if (mask != 0) return *at * kChunkMessages + static_cast<std::uint64_t>(std::countr_zero(mask));
-  }
-  return std::nullopt;
+bool MessageIndex::is_in_line(std::uint64_t sequence) const {
+  const Chunk* const chunk = chunk_at(sequence / kChunkMessages);
+  return chunk != nullptr && (chunk->in_line & bit_of(sequence)) != 0;
+}
+
+void MessageIndex::put_in_line(std::uint64_t sequence) {
+  Chunk* const chunk = chunk_at(sequence / kChunkMessages);
+  const std::uint64_t bit = bit_of(sequence);
+  FERRY_CHECK(chunk != nullptr && (chunk->live & bit) != 0 && (chunk->in_line & bit) == 0);
+  if (chunk->in_line == 0) line_chunks_.insert(line_chunks_.end(), sequence / kChunkMessages);
+  chunk->in_line |= bit;
+}
+
+void MessageIndex::take_from_line(std::uint64_t sequence) {
+  Chunk* const chunk = chunk_at(sequence / kChunkMessages);
+  const std::uint64_t bit = bit_of(sequence);
+  FERRY_CHECK(chunk != nullptr && (chunk->in_line & bit) != 0);
+  chunk->in_line &= ~bit;
+  if (chunk->in_line == 0) line_chunks_.erase(sequence / kChunkMessages);
+}
+
+std::optional<std::uint64_t> MessageIndex::first_in_line() const {
+  if (line_chunks_.empty()) return std::nullopt;
+  const std::uint64_t number = *line_chunks_.begin();
+  return number * kChunkMessages + static_cast<std::uint64_t>(std::countr_zero(chunk_at(number)->in_line));
 }
 
 std::optional<MessageIndex::Item> MessageIndex::next(std::uint64_t from) {

@@ -1,12 +1,13 @@
-// The queue as a whole: its Hold, its clockwork (timers, expiry, slices), its attributes and counts.
-// Sends, receives and what handles do are in queue_messages.cpp, recovery and compaction in queue_recovery.cpp.
+// The queue as a whole: its Hold, its clockwork (timers, delays, expiry, slices), and the states of a message.
+// Sends, receives and what handles do are in queue_messages.cpp, attributes and tags in queue_settings.cpp, dead letters and move
+// tasks in queue_moves.cpp, recovery and compaction in queue_recovery.cpp.
 
 #include "engine/queue.h"
 
 #include <algorithm>
 
 #include "base/check.h"
-#include "sqs/names.h"
+#include "engine/slices.h"
 
 namespace ferry::engine {
 namespace {
@@ -16,6 +17,7 @@ constexpr std::int64_t kExpiryRetryMs = 1'000;
 
 constexpr std::uint64_t kTimerBytes = 24;        // 16 bytes and the slack of the tree's nodes
 constexpr std::uint64_t kQuarantinedBytes = 72;  // the same for an entry with its number
+constexpr std::uint64_t kArrivalBytes = 140;     // an Arrival with its number here and its name among the moved payloads
 
 }  // namespace
 
@@ -29,11 +31,16 @@ Queue::Queue(Shared& shared, Birth birth)
     : shared_(shared),
       id_(birth.id),
       key_(std::move(birth.key)),
+      is_fifo_(birth.attributes.kind == sqs::QueueKind::Fifo),
+      scope_(birth.attributes.deduplication_scope_in_force),
       secret_(birth.secret),
+      has_redrive_policy_(birth.attributes.redrive_policy.has_value()),
       last_(birth.position),
-      attributes_(birth.attributes),
+      attributes_(std::move(birth.attributes)),
       created_ms_(birth.created_ms),
-      modified_ms_(birth.created_ms) {}
+      modified_ms_(birth.created_ms),
+      line_(is_fifo_ ? make_fifo_line(index_) : make_fair_line(index_)),
+      tags_(std::move(birth.tags)) {}
 
 Moment Queue::Hold::now() {
   queue_.latest_ms_ = std::max(queue_.latest_ms_, to_epoch_millis(queue_.shared_.clock.now()));
@@ -48,7 +55,7 @@ Result<store::Reservation> Queue::Hold::reserve(std::span<const store::RecordSha
 
 void Queue::Hold::release() {
   if (!lock_.owns_lock()) return;
-  const std::uint64_t wakes = std::min(queue_.became_ready_, queue_.index_.ready());
+  const std::uint64_t wakes = std::min(queue_.became_ready_, queue_.line_->servable());
   queue_.became_ready_ = 0;
   queue_.waiters_.wake(wakes);
   queue_.report_totals();
@@ -61,10 +68,21 @@ void Queue::Hold::release() {
   if (!released.empty()) queue_.shared_.store.release(released);
 }
 
+std::uint64_t Queue::Grave::bytes() const {
+  return index.bytes() + line->bytes() + (timers.size() + elders.size()) * kTimerBytes + arrivals.size() * kArrivalBytes +
+         window.bytes();
+}
+
+std::uint64_t Queue::memory() const {
+  std::uint64_t bytes = index_.bytes() + line_->bytes() + (timers_.size() + elders_.size()) * kTimerBytes +
+                        arrivals_.size() * kArrivalBytes + window_.bytes() + attempts_.bytes() +
+                        quarantined_.size() * kQuarantinedBytes;
+  for (const Grave& grave : graves_) bytes += grave.bytes();
+  return bytes;
+}
+
 void Queue::report_totals() {
-  Totals now{index_.size(), quarantined_.size(),
-             index_.bytes() + timers_.size() * kTimerBytes + quarantined_.size() * kQuarantinedBytes};
-  for (const Grave& grave : graves_) now.index_bytes += grave.index.bytes() + grave.timers.size() * kTimerBytes;
+  const Totals now{index_.size(), quarantined_.size(), memory()};
   // Unsigned differences: falling totals wrap round and add up right.
   if (now.messages != reported_.messages) shared_.messages += now.messages - reported_.messages;
   if (now.quarantined != reported_.quarantined) shared_.quarantined += now.quarantined - reported_.quarantined;
@@ -73,13 +91,19 @@ void Queue::report_totals() {
 }
 
 std::int64_t Queue::next_due_ms() {
-  if (!graves_.empty() || sweeping_) return latest_ms_;
+  if (!graves_.empty() || sweeping_ || !pending_dead_letters_.empty()) return latest_ms_;
   std::int64_t due_ms = kNever;
-  if (!waiters_.empty() && !timers_.empty()) due_ms = timers_.begin()->due_ms;
-  if (const auto oldest = index_.next(0)) {
-    const std::int64_t expires_ms = oldest->entry->enqueued_ms + Millis(attributes_.retention).count();
+  if (!timers_.empty()) due_ms = timers_.begin()->due_ms;
+  if (is_fifo_ && delayed_ > 0) {
+    if (const auto next = index_.next(delays_from_))
+      due_ms = std::min(due_ms, next->entry->enqueued_ms() + Millis(attributes_.delay).count());
+  }
+  if (const auto next = oldest()) {
+    const std::int64_t expires_ms = next->entry->enqueued_ms() + Millis(attributes_.retention).count();
     due_ms = std::min(due_ms, std::max(expires_ms, expiry_not_before_ms_));
   }
+  if (const auto forget_ms = window_.next_forget_ms()) due_ms = std::min(due_ms, *forget_ms);
+  if (const MoveTaskState* const task = running_task()) due_ms = std::min(due_ms, next_move_ms(*task));
   return due_ms;
 }
 
@@ -87,29 +111,67 @@ std::int64_t Queue::next_due_ms() {
 
 bool Queue::catch_up(Hold& hold, Moment now) {
   const bool more_timers = advance_timers(now.engine_ms);
-  return expire(hold, now.engine_ms) || more_timers;
+  const bool more_delays = advance_delays(now.engine_ms);
+  return expire(hold, now.engine_ms) || more_timers || more_delays;
 }
 
 bool Queue::advance_timers(std::int64_t now_ms) {
   std::size_t budget = kSliceMessages;
   while (!timers_.empty() && timers_.begin()->due_ms <= now_ms) {
     if (budget-- == 0) return true;
-    const std::uint64_t sequence = timers_.begin()->sequence;
-    make_ready(sequence, *index_.find(sequence));
+    const Timer timer = *timers_.begin();
+    const MessageEntry& entry = *index_.find(timer.sequence);
+    leave_state(timer.sequence, entry, timer.due_ms);
+    show(timer.sequence, entry);
   }
   return false;
 }
 
-// Enqueue times never fall from one sequence number to the next: sends alone bring messages, and Hold::now() sees to it. So
-// the oldest message is the first to expire. Whatever brings old messages under new numbers must change this function only.
+std::int64_t Queue::matured_through_ms(std::int64_t now_ms) const {
+  return std::max(matured_through_ms_, now_ms - Millis(attributes_.delay).count());
+}
+
+bool Queue::is_delayed(const MessageEntry& entry, std::int64_t now_ms) const {
+  if (entry.receive_count > 0) return false;
+  return is_fifo_ ? entry.enqueued_ms() > matured_through_ms(now_ms) : entry.visible_from_ms() > now_ms;
+}
+
+// Enqueue times never fall from one number to the next on a FIFO queue: a dead letter is enqueued when it arrives.
+bool Queue::advance_delays(std::int64_t now_ms) {
+  if (!is_fifo_ || delayed_ == 0) return false;
+  std::size_t budget = kSliceMessages;
+  for (auto item = index_.next(delays_from_); item && delayed_ > 0; item = index_.next(delays_from_)) {
+    if (is_delayed(*item->entry, now_ms)) return false;
+    if (budget-- == 0) return true;
+    delays_from_ = item->sequence + 1;
+    // Neither ready nor ever received: it was delayed until now.
+    if (item->entry->receive_count > 0 || index_.is_ready(item->sequence)) continue;
+    leave_state(item->sequence, *item->entry, now_ms);
+    show(item->sequence, *item->entry);
+  }
+  return false;
+}
+
+// The message that expires first. Enqueue times never fall from one number to the next, but for elders, who have an order of
+// their own. Each elder is passed once.
+std::optional<MessageIndex::Item> Queue::oldest() {
+  std::optional<MessageIndex::Item> native = index_.next(natives_from_);
+  for (; native && native->entry->has(MessageEntry::Elder); native = index_.next(natives_from_))
+    natives_from_ = native->sequence + 1;
+  if (elders_.empty()) return native;
+  const Timer& elder = *elders_.begin();
+  if (native && native->entry->enqueued_ms() <= elder.due_ms) return native;
+  return MessageIndex::Item{elder.sequence, index_.find(elder.sequence)};
+}
+
 bool Queue::expire(Hold& hold, std::int64_t now_ms) {
   std::size_t budget = kSliceMessages;
   for (;;) {
-    const auto oldest = index_.next(0);
-    if (!oldest) break;
-    if (!is_expired(oldest->sequence, *oldest->entry)) {
+    const auto next = oldest();
+    if (!next) break;
+    if (!is_expired(next->sequence, *next->entry)) {
       const std::int64_t through_ms = now_ms - Millis(attributes_.retention).count();
-      if (oldest->entry->enqueued_ms > through_ms || now_ms < expiry_not_before_ms_) break;
+      if (next->entry->enqueued_ms() > through_ms || now_ms < expiry_not_before_ms_) break;
       const ExpiredRecord record{through_ms, next_sequence_ - 1};
       if (!hold.log(RecordType::Expired, {now_ms, to_epoch_millis(shared_.clock.wall())}, record)) {
         expiry_not_before_ms_ = now_ms + kExpiryRetryMs;
@@ -119,149 +181,146 @@ bool Queue::expire(Hold& hold, std::int64_t now_ms) {
       sweeping_ = true;
     }
     if (budget-- == 0) return true;
-    discard(oldest->sequence, *oldest->entry);
+    discard(next->sequence);
   }
-  if (sweeping_) became_ready_ += index_.ready();  // receives may have met nothing but expired ones
+  if (sweeping_) became_ready_ += line_->servable();  // receives may have met nothing but expired ones
   sweeping_ = false;
   return false;
 }
 
 bool Queue::is_expired(std::uint64_t sequence, const MessageEntry& entry) const {
-  return entry.enqueued_ms <= expired_.through_ms && sequence <= expired_.through_sequence;
+  return entry.enqueued_ms() <= expired_.through_ms && sequence <= expired_.through_sequence;
 }
 
-void Queue::leave_state(std::uint64_t sequence, const MessageEntry& entry) {
+void Queue::tick() {
+  Hold hold(*this);
+  if (deleted_) return free_slice();
+  const Moment now = hold.now();
+  catch_up(hold, now);
+  window_.forget(now.engine_ms, kSliceMessages);
+  free_slice();
+}
+
+// ---- the states of a message
+
+void Queue::show(std::uint64_t sequence, const MessageEntry& entry) {
+  index_.set_ready(sequence);
+  became_ready_ += line_->show(sequence, entry.group);
+}
+
+void Queue::put_in_flight(std::uint64_t sequence, MessageEntry& entry, std::int64_t until_ms, std::int64_t at_ms) {
+  entry.set_visible_from_ms(until_ms);
+  timers_.insert({until_ms, sequence});
+  ++in_flight_;
+  line_->in_flight(entry.group, 1, at_ms);
+}
+
+void Queue::leave_state(std::uint64_t sequence, const MessageEntry& entry, std::int64_t at_ms) {
   if (index_.is_ready(sequence)) {
     index_.clear_ready(sequence);
+    line_->hide(sequence, entry.group);
     return;
   }
-  timers_.erase({entry.visible_from_ms, sequence});
-  --(entry.receive_count == 0 ? delayed_ : in_flight_);
+  timers_.erase({entry.visible_from_ms(), sequence});
+  if (entry.receive_count == 0) {
+    --delayed_;
+    return;
+  }
+  --in_flight_;
+  if (is_limited_) ++became_ready_;  // there was no room for it
+  line_->in_flight(entry.group, -1, at_ms);
 }
 
-void Queue::make_ready(std::uint64_t sequence, MessageEntry& entry) {
-  leave_state(sequence, entry);
-  index_.set_ready(sequence);
-  ++became_ready_;
+void Queue::set_visibility(std::uint64_t sequence, MessageEntry& entry, std::int64_t visible_from_ms, Moment now) {
+  leave_state(sequence, entry, now.engine_ms);
+  if (visible_from_ms > now.engine_ms) {
+    put_in_flight(sequence, entry, visible_from_ms, now.engine_ms);
+  } else {
+    entry.set_visible_from_ms(visible_from_ms);
+    show(sequence, entry);
+  }
 }
 
-void Queue::hide(std::uint64_t sequence, MessageEntry& entry, std::int64_t until_ms) {
-  leave_state(sequence, entry);
-  entry.visible_from_ms = until_ms;
-  timers_.insert({until_ms, sequence});
-  ++(entry.receive_count == 0 ? delayed_ : in_flight_);
+void Queue::add(std::uint64_t sequence, const store::Location& location, GroupId group, std::int64_t visible_from_ms,
+                Moment now) {
+  MessageEntry entry;
+  entry.location = location;
+  entry.group = group;
+  entry.set_enqueued_ms(now.engine_ms);
+  entry.set_visible_from_ms(visible_from_ms);
+  index_.put(sequence, entry);
+  line_->insert(sequence, group, now.engine_ms);
+  if (!is_delayed(entry, now.engine_ms)) {
+    show(sequence, entry);
+    return;
+  }
+  ++delayed_;
+  if (!is_fifo_) timers_.insert({visible_from_ms, sequence});
 }
 
-void Queue::discard(std::uint64_t sequence, const MessageEntry& entry) {
-  leave_state(sequence, entry);
-  released_.push_back(entry.location);
+void Queue::discard(std::uint64_t sequence) {
+  const Lifted gone = lift(sequence);
+  if (gone.entry.has(MessageEntry::Arrived)) shared_.moved.erase(gone.arrival.written_as);
+  released_.push_back(gone.entry.location);
+}
+
+Queue::Lifted Queue::lift(std::uint64_t sequence) {
+  Lifted lifted;
+  lifted.sequence = sequence;
+  lifted.entry = *index_.find(sequence);
+  lifted.arrival.written_as = {id_, sequence};
+  const MessageEntry& entry = lifted.entry;
+  leave_state(sequence, entry, latest_ms_);
+  if (entry.group != kNoGroup) lifted.group = line_->key_of(entry.group);
+  became_ready_ += line_->erase(sequence, entry.group);
+  if (entry.has(MessageEntry::Elder)) elders_.erase({entry.enqueued_ms(), sequence});
+  if (entry.has(MessageEntry::Arrived)) {
+    const auto arrival = arrivals_.find(sequence);
+    lifted.arrival = arrival->second;
+    arrivals_.erase(arrival);
+  }
   index_.erase(sequence);
+  return lifted;
 }
+
+// ---- slices
 
 void Queue::bury_everything() {
   for (const auto& [sequence, entry] : quarantined_) index_.put(sequence, entry);
   quarantined_.clear();
-  if (index_.size() > 0) {
-    Grave& grave = graves_.emplace_back();
-    grave.index.swap(index_);
-    grave.timers.swap(timers_);
-  }
+  Grave& grave = graves_.emplace_back();
+  grave.line = std::exchange(line_, is_fifo_ ? make_fifo_line(index_) : make_fair_line(index_));
+  grave.index.swap(index_);
+  grave.timers.swap(timers_);
+  grave.elders.swap(elders_);
+  grave.arrivals.swap(arrivals_);
+  grave.window.swap(window_);
+  attempts_.clear();
+  pending_dead_letters_.clear();
   delayed_ = in_flight_ = 0;
   became_ready_ = 0;
   sweeping_ = false;
 }
 
-void Queue::free_slice() {
-  if (graves_.empty()) return;
-  Grave& grave = graves_.front();
+bool Queue::Grave::free_slice(std::vector<store::Location>& released, MovedPayloads& moved) {
   std::size_t budget = kSliceMessages;
-  for (auto item = grave.index.next(0); item && budget > 0; item = grave.index.next(item->sequence), --budget) {
-    released_.push_back(item->entry->location);
-    grave.index.erase(item->sequence);
+  for (auto item = index.next(0); item && budget > 0; item = index.next(item->sequence), --budget) {
+    released.push_back(item->entry->location);
+    if (index.is_in_line(item->sequence)) index.take_from_line(item->sequence);
+    index.erase(item->sequence);
   }
-  auto end = grave.timers.begin();
-  for (std::size_t i = 0; i < kSliceMessages && end != grave.timers.end(); ++i) ++end;
-  grave.timers.erase(grave.timers.begin(), end);
-  if (grave.index.size() == 0 && grave.timers.empty()) graves_.pop_front();
+  auto end = arrivals.begin();
+  for (std::size_t i = 0; i < kSliceMessages && end != arrivals.end(); ++i, ++end) moved.erase(end->second.written_as);
+  arrivals.erase(arrivals.begin(), end);
+  const bool more_timers = free_front(timers, kSliceMessages);
+  const bool more_elders = free_front(elders, kSliceMessages);
+  const bool more_window = window.free_slice(kSliceMessages);
+  const bool more_line = line->free_slice(kSliceMessages);
+  return index.size() > 0 || !arrivals.empty() || more_timers || more_elders || more_window || more_line;
 }
 
-void Queue::tick() {
-  Hold hold(*this);
-  const Moment now = hold.now();
-  if (!waiters_.empty()) advance_timers(now.engine_ms);
-  expire(hold, now.engine_ms);
-  free_slice();
-}
-
-// ---- the queue itself
-
-sqs::ApiResult<bool> Queue::remove(Hold& hold) {
-  if (deleted_) return false;
-  const auto logged = hold.log(RecordType::QueueDeleted, hold.now(), QueueDeletedRecord{key_});
-  if (!logged) return Unexpected(no_room(logged.error()));
-  deleted_ = true;
-  bury_everything();
-  waiters_.wake(kNever);
-  return true;
-}
-
-Answer<sqs::EmptyResponse> Queue::purge() {
-  Hold hold(*this);
-  if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
-  const Moment now = hold.now();
-  const std::int64_t wait_ms = Millis(sqs::kPurgeWait).count();
-  if (shared_.options.enforce_purge_wait && purged_ms_ && now.engine_ms - *purged_ms_ < wait_ms) {
-    return {sqs::api_fail(sqs::ErrorCode::PurgeQueueInProgress,
-                          "Only one PurgeQueue operation on " + key_.name + " is allowed every 60 seconds."),
-            last_};
-  }
-  const auto logged = hold.log(RecordType::Purged, now, PurgedRecord{next_sequence_ - 1});
-  if (!logged) return {Unexpected(no_room(logged.error())), last_};
-  purged_ms_ = now.engine_ms;
-  bury_everything();
-  return {sqs::EmptyResponse{}, last_};
-}
-
-Answer<sqs::TextMap> Queue::get_attributes(const std::vector<std::string>& names) {
-  for (;;) {
-    Hold hold(*this);
-    if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
-    if (catch_up(hold, hold.now())) continue;
-    const QueueCounts counts = present_counts();
-    sqs::QueueStatus status;
-    status.arn = sqs::format_queue_arn({.region = key_.region, .account = key_.account, .name = key_.name});
-    status.visible = counts.visible;
-    status.not_visible = counts.not_visible;
-    status.delayed = counts.delayed;
-    status.created = from_epoch_millis(created_ms_);
-    status.modified = from_epoch_millis(modified_ms_);
-    return {sqs::describe_attributes(attributes_, status, names), last_};
-  }
-}
-
-Answer<sqs::EmptyResponse> Queue::set_attributes(const sqs::TextMap& changes) {
-  Hold hold(*this);
-  if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
-  if (changes.empty()) return {Unexpected(sqs::missing_parameter("Attribute.Name")), last_};
-  auto changed = sqs::with_attributes(attributes_, changes);
-  if (!changed) return {Unexpected(std::move(changed).error()), last_};
-  const Moment now = hold.now();
-  expire(hold, now.engine_ms);  // by the old period: a longer one brings nothing back
-  const auto logged = hold.log(RecordType::AttributesSet, now, AttributesSetRecord{*changed});
-  if (!logged) return {Unexpected(no_room(logged.error())), last_};
-  attributes_ = *changed;
-  modified_ms_ = now.wall_ms;
-  return {sqs::EmptyResponse{}, last_};
-}
-
-Answer<sqs::OptionalText> Queue::difference(const sqs::TextMap& attributes) {
-  const std::lock_guard lock(mutex_);
-  return {sqs::first_difference(attributes_, attributes), last_};
-}
-
-Seconds Queue::default_wait_time() {
-  const std::lock_guard lock(mutex_);
-  return attributes_.receive_wait_time;
+void Queue::free_slice() {
+  if (!graves_.empty() && !graves_.front().free_slice(released_, shared_.moved)) graves_.pop_front();
 }
 
 QueueCounts Queue::present_counts() const {

@@ -1,201 +1,201 @@
-// Sending, receiving, and what receipt handles do.
+// Receiving, and what receipt handles do.
 
 #include <algorithm>
-#include <array>
 
 #include "base/check.h"
 #include "engine/queue.h"
 #include "sqs/limits.h"
-#include "sqs/message_attributes.h"
 #include "sqs/validation.h"
 
 namespace ferry::engine {
 namespace {
 
-// What a message costs in the index when it is sent; for the bound on the index.
-constexpr std::uint64_t kIndexBytesPerMessage = 64;
-
 std::int64_t millis(Seconds seconds) {
   return Millis(seconds).count();
 }
 
-std::size_t size_of(const SendCommand& command) {
-  return command.body.size() + sqs::attributes_bytes(*command.message_attributes);
-}
-
-// The Sent record of a command, but for what only the lock can decide.
-SentRecord prepare(const SendCommand& command, const Caller& caller, Random& random) {
-  SentRecord record;
-  record.message_id = make_uuid(random);
-  record.principal = caller.principal;
-  record.source_address = caller.source_address;
-  record.md5_of_body = command.md5_of_body;
-  record.md5_of_message_attributes = command.md5_of_message_attributes;
-  record.system_attributes = command.message_system_attributes;
-  record.message_attributes = command.message_attributes;
-  record.body = command.body;
-  return record;
+sqs::ApiError not_available(std::string_view handle) {
+  return sqs::invalid_parameter(handle, "ReceiptHandle",
+                                "Message does not exist or is not available for visibility timeout change.");
 }
 
 }  // namespace
 
-// ---- sending
-
-std::optional<sqs::ApiError> Queue::refusal(const SendCommand& command, SendForm form) const {
-  if (command.has_deduplication_id) {
-    return sqs::ApiError{sqs::ErrorCode::InvalidParameterValue,
-                         "The request include parameter that is not valid for this queue type"};
-  }
-  if (size_of(command) > attributes_.message_bytes_max) {
-    return sqs::message_too_long(attributes_.message_bytes_max,
-                                 form == SendForm::Single ? sqs::BatchIndex() : sqs::BatchIndex(1));
-  }
-  return std::nullopt;
-}
-
-void Queue::add(std::uint64_t sequence, const store::Location& location, std::int64_t visible_from_ms, Moment now) {
-  index_.put(sequence, MessageEntry{location, 0, now.engine_ms, 0, visible_from_ms});
-  if (visible_from_ms <= now.engine_ms) {
-    index_.set_ready(sequence);
-    ++became_ready_;
-  } else {
-    timers_.insert({visible_from_ms, sequence});
-    ++delayed_;
-  }
-}
-
-Answer<std::vector<sqs::ApiResult<Sent>>> Queue::send(const Caller& caller, const std::vector<SendCommand>& messages,
-                                                      SendForm form) {
-  std::vector<SentRecord> records;
-  std::vector<std::uint32_t> sizes;
-  records.reserve(messages.size());
-  sizes.reserve(messages.size());
-  for (const SendCommand& command : messages) {
-    records.push_back(prepare(command, caller, shared_.random));
-    sizes.push_back(record_bytes(records.back()));
-  }
-
-  std::vector<sqs::ApiResult<Sent>> results;
-  std::vector<SentRecord*> accepted;
-  std::vector<store::RecordShape> shapes;
-  results.reserve(messages.size());
-  accepted.reserve(messages.size());
-  shapes.reserve(messages.size());
-
-  Hold hold(*this);
-  if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (auto refused = refusal(messages[i], form)) {
-      results.emplace_back(Unexpected(*std::move(refused)));
-      continue;
-    }
-    results.emplace_back(Sent{records[i].message_id});
-    accepted.push_back(&records[i]);
-    shapes.push_back({sizes[i], true});
-    records[i].visible_from_ms = millis(messages[i].delay.value_or(attributes_.delay));
-  }
-  if (accepted.empty()) return {std::move(results), last_};
-  const std::uint64_t bytes_max = shared_.options.index_bytes_max;
-  if (bytes_max != 0 && shared_.index_bytes + accepted.size() * kIndexBytesPerMessage > bytes_max) {
-    return {sqs::api_fail(sqs::ErrorCode::RequestThrottled, "Too many messages are waiting for the memory of this server."),
-            last_};
-  }
-  auto reservation = hold.reserve(shapes, store::Purpose::Growth);
-  if (!reservation) return {Unexpected(no_room(reservation.error())), last_};
-  const store::Position seen = last_;
-  const Moment now = hold.now();
-  for (std::size_t i = 0; i < accepted.size(); ++i) {
-    SentRecord& record = *accepted[i];
-    record.sequence = next_sequence_++;
-    record.visible_from_ms += now.engine_ms;
-    add(record.sequence, reservation->slots[i].location, record.visible_from_ms, now);
-  }
-  hold.release();
-
-  for (std::size_t i = 0; i < accepted.size(); ++i) {
-    encode_record(RecordHeader{RecordType::Sent, id_, now}, *accepted[i], reservation->slots[i].bytes);
-  }
-  shared_.store.publish(std::move(*reservation));
-  return {std::move(results), seen};
-}
-
 // ---- receiving
 
-// Ready messages in the order of their numbers. Expired ones in between are thrown away, as many as one lock hold allows.
-std::vector<std::uint64_t> Queue::choose(std::size_t max) {
-  std::vector<std::uint64_t> chosen;
-  std::size_t budget = kSliceMessages;
-  for (auto next = index_.next_ready(0); next && chosen.size() < max; next = index_.next_ready(*next + 1)) {
-    if (!sweeping_) {
-      chosen.push_back(*next);
-      continue;
+bool Queue::is_exhausted(std::uint64_t sequence, const MessageEntry& entry, const DeadLetters& dead_letters) const {
+  if (!dead_letters.target || !attributes_.redrive_policy) return false;
+  std::uint32_t receives = entry.receive_count;
+  if (entry.has(MessageEntry::Arrived)) receives -= arrivals_.find(sequence)->second.receives_before;
+  return receives >= attributes_.redrive_policy->max_receive_count;
+}
+
+// Takes the next messages out of line and puts them in flight, but for their timers. Expired ones on the way are thrown away,
+// dead letters are passed over, as many as one lock hold allows. On a FIFO queue those behind a dead letter are given out at
+// once: it will never be, as long as the policy stands, and has left before the reply does.
+std::vector<std::uint64_t> Queue::take(std::size_t max, Moment now, DeadLetters& dead_letters) {
+  std::vector<std::uint64_t> taken;
+  std::vector<std::uint64_t>& passed = dead_letters.exhausted;
+  passed.clear();
+  std::size_t looks = 0;
+  while (taken.size() < max && looks < kSliceMessages) {
+    std::optional<std::uint64_t> next = line_->front(now.engine_ms);
+    if (!next) break;
+    for (; next && taken.size() < max && looks < kSliceMessages; ++looks) {
+      const std::uint64_t sequence = *next;
+      const MessageEntry& entry = *index_.find(sequence);
+      next = line_->behind(sequence, entry.group);
+      if (is_expired(sequence, entry)) {
+        discard(sequence);
+        continue;
+      }
+      index_.clear_ready(sequence);
+      line_->hide(sequence, entry.group);
+      if (is_exhausted(sequence, entry, dead_letters)) {
+        passed.push_back(sequence);
+        continue;
+      }
+      ++in_flight_;
+      line_->in_flight(entry.group, 1, now.engine_ms);
+      taken.push_back(sequence);
     }
-    const MessageEntry entry = *index_.find(*next);
-    if (!is_expired(*next, entry))
-      chosen.push_back(*next);
-    else if (budget-- == 0)
-      break;
-    else
-      discard(*next, entry);
   }
-  return chosen;
+  for (const std::uint64_t sequence : passed) {
+    index_.set_ready(sequence);
+    line_->show(sequence, index_.find(sequence)->group);
+  }
+  return taken;
+}
+
+// What take() took comes back.
+void Queue::give_back(std::span<const std::uint64_t> sequences, Moment now) {
+  for (const std::uint64_t sequence : sequences) {
+    const MessageEntry& entry = *index_.find(sequence);
+    --in_flight_;
+    line_->in_flight(entry.group, -1, now.engine_ms);
+    show(sequence, entry);
+  }
+}
+
+Delivery Queue::delivery_of(std::uint64_t sequence, const MessageEntry& entry) const {
+  Delivery delivery;
+  delivery.sequence = sequence;
+  delivery.location = entry.location;
+  delivery.written_as = {id_, sequence};
+  delivery.receive_count = entry.receive_count;
+  delivery.first_received = from_epoch_millis(entry.first_received_ms());
+  if (is_fifo_) delivery.sequence_number = sequence;
+  if (entry.has(MessageEntry::Arrived)) {
+    const Arrival& arrival = arrivals_.find(sequence)->second;
+    delivery.written_as = arrival.written_as;
+    if (arrival.source != 0) {
+      const QueueKey& source = dead_letter_sources_[arrival.source - 1];
+      delivery.dead_letter_source =
+          sqs::format_queue_arn({.region = source.region, .account = source.account, .name = source.name});
+    }
+    if (arrival.message_id != Uuid()) delivery.message_id = arrival.message_id;
+    if (arrival.sent_ms != 0) delivery.sent = from_epoch_millis(arrival.sent_ms);
+    delivery.deduplication_id_is_message_id = is_fifo_;
+  }
+  return delivery;
+}
+
+void Queue::seal(std::vector<Delivery>& deliveries, std::int64_t received_ms) const {
+  for (Delivery& delivery : deliveries) {
+    delivery.receipt_handle =
+        sqs::encode_receipt_handle({id_, delivery.sequence, delivery.receive_count, from_epoch_millis(received_ms)}, secret_);
+  }
 }
 
 Answer<std::vector<Delivery>> Queue::receive(const Caller& caller, const ReceiveCommand& command,
-                                             const std::shared_ptr<Waiter>& waiter) {
+                                             const std::shared_ptr<Waiter>& waiter, DeadLetters& dead_letters) {
   FERRY_CHECK(command.max_messages >= 1);
   ReceivedRecord record;
   record.principal = caller.principal;
   record.source_address = caller.source_address;
-  std::vector<Delivery> deliveries;
+  std::optional<IdentityHash> attempt_id;
+  if (is_fifo_ && command.receive_request_attempt_id) attempt_id = identity_hash(*command.receive_request_attempt_id);
 
   Hold hold(*this);
   if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
   const Moment now = hold.now();
   catch_up(hold, now);
-  if (in_flight_ >= shared_.options.in_flight_max) {
+  const Seconds visibility_timeout = command.visibility_timeout.value_or(attributes_.visibility_timeout);
+  if (attempt_id) {
+    if (ReceiveAttempt* const attempt = attempts_.find(*attempt_id, now.engine_ms))
+      return repeat(hold, *attempt, visibility_timeout, now);
+  }
+  const std::size_t room = shared_.options.in_flight_max - std::min<std::size_t>(in_flight_, shared_.options.in_flight_max);
+  if (room == 0 && !is_fifo_) {
+    is_limited_ = true;
     became_ready_ = std::max<std::uint64_t>(became_ready_, 1);  // the caller may have been woken for a message: pass it on
     return {sqs::api_fail(sqs::ErrorCode::OverLimit,
                           "Too many messages of this queue are in flight. Delete some, or wait until they are visible again."),
             last_};
   }
-  const std::size_t room = shared_.options.in_flight_max - in_flight_;
-  const std::vector<std::uint64_t> chosen = choose(std::min(room, static_cast<std::size_t>(command.max_messages)));
-  if (chosen.empty()) {
-    if (waiter != nullptr) waiters_.add(waiter);
-    return {std::move(deliveries), last_};
+  is_limited_ = room < static_cast<std::size_t>(command.max_messages);
+  const std::vector<std::uint64_t> taken =
+      take(std::min(room, static_cast<std::size_t>(command.max_messages)), now, dead_letters);
+  if (taken.empty()) {
+    if (waiter != nullptr && (dead_letters.exhausted.empty() || dead_letters.may_wait)) waiters_.add(waiter);
+    return {std::vector<Delivery>(), last_};
   }
-  const std::int64_t until_ms = now.engine_ms + millis(command.visibility_timeout.value_or(attributes_.visibility_timeout));
-  for (const std::uint64_t sequence : chosen)
+  const std::int64_t until_ms = now.engine_ms + millis(visibility_timeout);
+  for (const std::uint64_t sequence : taken)
     record.entries.push_back({sequence, until_ms, index_.find(sequence)->receive_count + 1});
   const store::RecordShape shape{record_bytes(record), false};
   auto reservation = hold.reserve({&shape, 1}, store::Purpose::Upkeep);
   if (!reservation) {
-    became_ready_ = std::max<std::uint64_t>(became_ready_, 1);
+    give_back(taken, now);
     return {Unexpected(no_room(reservation.error())), last_};
   }
   const store::Position seen = last_;
-  deliveries.reserve(chosen.size());
-  for (const ReceivedRecord::Entry& taken : record.entries) {
-    MessageEntry& entry = *index_.find(taken.sequence);
-    entry.receive_count = taken.receive_count;
-    if (entry.receive_count == 1) entry.first_received_ms = now.wall_ms;
-    if (until_ms > now.engine_ms) {
-      hide(taken.sequence, entry, until_ms);
-    } else {
-      entry.visible_from_ms = until_ms;
-      ++became_ready_;  // the wake that brought the caller here goes on to the next
-    }
-    deliveries.push_back({taken.sequence, entry.location, {}, taken.receive_count, from_epoch_millis(entry.first_received_ms)});
+  std::vector<Delivery> deliveries;
+  deliveries.reserve(taken.size());
+  ReceiveAttempt attempt{now.engine_ms, until_ms, {}};
+  for (const ReceivedRecord::Entry& received : record.entries) {
+    MessageEntry& entry = *index_.find(received.sequence);
+    entry.receive_count = received.receive_count;
+    if (entry.receive_count == 1) entry.set_first_received_ms(now.wall_ms);
+    entry.set_visible_from_ms(until_ms);
+    attempt.taken.push_back({received.sequence, received.receive_count});
+    deliveries.push_back(delivery_of(received.sequence, entry));
+    if (until_ms > now.engine_ms) timers_.insert({until_ms, received.sequence});
   }
+  if (until_ms <= now.engine_ms) give_back(taken, now);
+  if (attempt_id) attempts_.add(*attempt_id, std::move(attempt));
   hold.release();
 
   encode_record(RecordHeader{RecordType::Received, id_, now}, record, reservation->slots.front().bytes);
   shared_.store.publish(std::move(*reservation));
-  for (Delivery& delivery : deliveries) {
-    delivery.receipt_handle =
-        sqs::encode_receipt_handle({id_, delivery.sequence, delivery.receive_count, from_epoch_millis(now.engine_ms)}, secret_);
+  seal(deliveries, now.engine_ms);
+  return {std::move(deliveries), seen};
+}
+
+Answer<std::vector<Delivery>> Queue::repeat(Hold& hold, ReceiveAttempt& attempt, Seconds visibility_timeout, Moment now) {
+  for (const ReceiveAttempt::Taken& taken : attempt.taken) {
+    const MessageEntry* const entry = index_.find(taken.sequence);
+    const bool unchanged = entry != nullptr && !index_.is_ready(taken.sequence) && !is_expired(taken.sequence, *entry) &&
+                           entry->receive_count == taken.receive_count && entry->visible_from_ms() == attempt.visible_from_ms;
+    if (!unchanged) return {std::vector<Delivery>(), last_};
   }
+  const std::int64_t until_ms =
+      std::min(now.engine_ms + millis(visibility_timeout), attempt.received_ms + millis(sqs::kVisibilityTimeoutMax));
+  VisibilityChangedRecord record;
+  for (const ReceiveAttempt::Taken& taken : attempt.taken) record.entries.push_back({taken.sequence, until_ms});
+  if (const auto logged = hold.log(RecordType::VisibilityChanged, now, record); !logged)
+    return {Unexpected(no_room(logged.error())), last_};
+  std::vector<Delivery> deliveries;
+  for (const ReceiveAttempt::Taken& taken : attempt.taken) {
+    MessageEntry& entry = *index_.find(taken.sequence);
+    set_visibility(taken.sequence, entry, until_ms, now);
+    deliveries.push_back(delivery_of(taken.sequence, entry));
+  }
+  attempt.visible_from_ms = until_ms;
+  const store::Position seen = last_;
+  const std::int64_t received_ms = attempt.received_ms;
+  hold.release();
+  seal(deliveries, received_ms);
   return {std::move(deliveries), seen};
 }
 
@@ -204,39 +204,76 @@ void Queue::abandon(const std::shared_ptr<Waiter>& waiter) {
   if (!waiters_.remove(waiter)) became_ready_ = std::max<std::uint64_t>(became_ready_, 1);
 }
 
+Answer<std::vector<Engine::Glimpse>> Queue::peek(std::uint64_t after_sequence, std::size_t max) {
+  Hold hold(*this);
+  if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
+  const Moment now = hold.now();
+  catch_up(hold, now);
+  std::vector<Engine::Glimpse> glimpses;
+  std::size_t looks = 0;
+  for (auto item = index_.next(after_sequence + 1); item && glimpses.size() < max && looks < kSliceMessages;
+       item = index_.next(item->sequence + 1), ++looks) {
+    if (is_expired(item->sequence, *item->entry)) continue;
+    auto& glimpse = glimpses.emplace_back();
+    glimpse.message = delivery_of(item->sequence, *item->entry);
+    using State = Engine::Glimpse::State;
+    glimpse.state = index_.is_ready(item->sequence)   ? State::Visible
+                    : item->entry->receive_count == 0 ? State::Delayed
+                                                      : State::InFlight;
+  }
+  return {std::move(glimpses), last_};
+}
+
 // ---- what handles do
 
 std::optional<sqs::ReceiptHandle> Queue::parse(std::string_view handle) const {
   return sqs::decode_receipt_handle(handle, id_, secret_);
 }
 
+// Standard queues take the handle of any receive. On a FIFO queue a handle is good as long as its receive hides the message.
+bool Queue::is_current(const sqs::ReceiptHandle& handle, const MessageEntry& entry) const {
+  return !is_fifo_ || (entry.receive_count == handle.receive_count && !index_.is_ready(handle.sequence) &&
+                       entry.visible_from_ms() > latest_ms_);
+}
+
 Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> Queue::delete_messages(const std::vector<std::string>& receipt_handles) {
+  std::vector<std::optional<sqs::ReceiptHandle>> handles;
+  handles.reserve(receipt_handles.size());
+  for (const std::string& text : receipt_handles) handles.push_back(parse(text));
   std::vector<sqs::ApiResult<sqs::EmptyResponse>> results;
-  std::vector<std::uint64_t> named;
-  results.reserve(receipt_handles.size());
-  named.reserve(receipt_handles.size());
-  for (const std::string& text : receipt_handles) {
-    const auto handle = parse(text);
-    if (!handle) {
-      results.emplace_back(Unexpected(sqs::invalid_receipt_handle(text)));
-      continue;
-    }
-    results.emplace_back(sqs::EmptyResponse{});
-    if (std::find(named.begin(), named.end(), handle->sequence) == named.end()) named.push_back(handle->sequence);
-  }
+  results.reserve(handles.size());
+  DeletedRecord record;
+  record.sequences.reserve(handles.size());
 
   Hold hold(*this);
   if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
-  // A message that is gone already (deleted, expired, purged, quarantined) counts as deleted.
-  std::erase_if(named, [&](std::uint64_t sequence) { return index_.find(sequence) == nullptr; });
-  if (named.empty()) return {std::move(results), last_};
-  const DeletedRecord record{std::move(named)};
+  const Moment now = hold.now();
+  catch_up(hold, now);
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    if (!handles[i]) {
+      results.emplace_back(Unexpected(sqs::invalid_receipt_handle(receipt_handles[i])));
+      continue;
+    }
+    const std::uint64_t sequence = handles[i]->sequence;
+    // A message that is gone already (deleted, expired, moved, purged, quarantined) counts as deleted.
+    const MessageEntry* const entry = index_.find(sequence);
+    if (entry != nullptr && !is_expired(sequence, *entry)) {
+      if (!is_current(*handles[i], *entry)) {
+        results.emplace_back(
+            Unexpected(sqs::invalid_parameter(receipt_handles[i], "ReceiptHandle", "The receipt handle has expired.")));
+        continue;
+      }
+      if (std::find(record.sequences.begin(), record.sequences.end(), sequence) == record.sequences.end())
+        record.sequences.push_back(sequence);
+    }
+    results.emplace_back(sqs::EmptyResponse{});
+  }
+  if (record.sequences.empty()) return {std::move(results), last_};
   const store::RecordShape shape{record_bytes(record), false};
   auto reservation = hold.reserve({&shape, 1}, store::Purpose::Upkeep);
   if (!reservation) return {Unexpected(no_room(reservation.error())), last_};
   const store::Position seen = last_;
-  const Moment now = hold.now();
-  for (const std::uint64_t sequence : record.sequences) discard(sequence, *index_.find(sequence));
+  for (const std::uint64_t sequence : record.sequences) discard(sequence);
   hold.release();
 
   encode_record(RecordHeader{RecordType::Deleted, id_, now}, record, reservation->slots.front().bytes);
@@ -244,21 +281,17 @@ Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> Queue::delete_messages(c
   return {std::move(results), seen};
 }
 
-std::optional<sqs::ApiError> Queue::apply_change(const Engine::VisibilityChange& change,
-                                                 const std::optional<sqs::ReceiptHandle>& handle, Moment now,
-                                                 std::vector<VisibilityChangedRecord::Entry>& entries) {
+std::optional<sqs::ApiError> Queue::change_refusal(const Engine::VisibilityChange& change,
+                                                   const std::optional<sqs::ReceiptHandle>& handle, Moment now) {
   if (!handle) return sqs::invalid_receipt_handle(change.receipt_handle);
   const MessageEntry* const entry = index_.find(handle->sequence);
-  if (entry == nullptr || is_expired(handle->sequence, *entry)) {
-    return sqs::invalid_parameter(change.receipt_handle, "ReceiptHandle",
-                                  "Message does not exist or is not available for visibility timeout change.");
-  }
+  if (entry == nullptr || is_expired(handle->sequence, *entry) || !is_current(*handle, *entry))
+    return not_available(change.receipt_handle);
   const std::int64_t until_ms = now.engine_ms + millis(change.visibility_timeout);
   if (until_ms - to_epoch_millis(handle->received) > millis(sqs::kVisibilityTimeoutMax)) {
     return sqs::invalid_parameter(std::to_string(change.visibility_timeout.count()), "VisibilityTimeout",
                                   "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].");
   }
-  entries.push_back({handle->sequence, until_ms});
   return std::nullopt;
 }
 
@@ -276,25 +309,20 @@ Answer<std::vector<sqs::ApiResult<sqs::EmptyResponse>>> Queue::change_visibility
   const Moment now = hold.now();
   catch_up(hold, now);
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    if (auto refused = apply_change(changes[i], handles[i], now, record.entries))
+    if (auto refused = change_refusal(changes[i], handles[i], now)) {
       results.emplace_back(Unexpected(*std::move(refused)));
-    else
-      results.emplace_back(sqs::EmptyResponse{});
+      continue;
+    }
+    results.emplace_back(sqs::EmptyResponse{});
+    record.entries.push_back({handles[i]->sequence, now.engine_ms + millis(changes[i].visibility_timeout)});
   }
   if (record.entries.empty()) return {std::move(results), last_};
   const store::RecordShape shape{record_bytes(record), false};
   auto reservation = hold.reserve({&shape, 1}, store::Purpose::Upkeep);
   if (!reservation) return {Unexpected(no_room(reservation.error())), last_};
   const store::Position seen = last_;
-  for (const VisibilityChangedRecord::Entry& changed : record.entries) {
-    MessageEntry& entry = *index_.find(changed.sequence);
-    if (changed.visible_from_ms > now.engine_ms) {
-      hide(changed.sequence, entry, changed.visible_from_ms);
-    } else {
-      if (!index_.is_ready(changed.sequence)) make_ready(changed.sequence, entry);
-      entry.visible_from_ms = changed.visible_from_ms;
-    }
-  }
+  for (const VisibilityChangedRecord::Entry& changed : record.entries)
+    set_visibility(changed.sequence, *index_.find(changed.sequence), changed.visible_from_ms, now);
   hold.release();
 
   encode_record(RecordHeader{RecordType::VisibilityChanged, id_, now}, record, reservation->slots.front().bytes);

@@ -1,6 +1,6 @@
 #pragma once
-// The records of the log and the pieces of a checkpoint: every byte that the engine makes durable. docs/formats.md describes
-// them.
+// The records of the log: with the pieces of a checkpoint (pieces.h) every byte that the engine makes durable. docs/formats.md
+// describes them.
 //
 // Records hold outcomes, never commands, and each one sets what it touches to absolute values: replaying a stretch of the log
 // over a state that has part of it already gives the state at its end. So the same records may be applied again.
@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "engine/arrivals.h"
+#include "engine/identity_hash.h"
 #include "engine/queue_key.h"
 #include "sqs/api.h"
 #include "sqs/queue_attributes.h"
@@ -39,6 +41,8 @@ struct StoredMessage {
   std::string_view source_address;             ///< where it came from
   std::string_view md5_of_body;                ///< 16 raw bytes
   std::string_view md5_of_message_attributes;  ///< 16 raw bytes; empty without attributes
+  std::string_view message_group_id;           ///< empty: none
+  std::string_view message_deduplication_id;   ///< empty: none; what content-based deduplication made of the body, else
   sqs::MessageAttributes system_attributes;    ///< AWSTraceHeader
   sqs::MessageAttributes message_attributes;
   std::string_view body;
@@ -49,7 +53,8 @@ Result<StoredMessage> decode_message(std::span<const std::byte> payload);
 
 // ---- for the engine alone
 
-inline constexpr std::uint8_t kRecordVersion = 1;
+// Version 1 had no groups, tags and moves: QueueCreated, AttributesSet and Sent were shorter.
+inline constexpr std::uint8_t kRecordVersion = 2;
 
 enum class RecordType : std::uint8_t {
   QueueCreated = 1,
@@ -63,6 +68,9 @@ enum class RecordType : std::uint8_t {
   Deleted = 9,
   VisibilityChanged = 10,
   Quarantined = 11,
+  TagsSet = 12,
+  Moved = 13,
+  MoveTaskSet = 14,
 };
 
 /// A moment on both clocks, in epoch milliseconds.
@@ -76,15 +84,21 @@ struct RecordHeader {
   RecordType type{};
   std::uint64_t queue_id = 0;
   Moment at;
+  std::uint8_t version = kRecordVersion;
 };
 
 struct QueueCreatedRecord {
   QueueKey key;
   sqs::QueueAttributes attributes;
   sqs::ReceiptSecret secret{};
+  sqs::TextMap tags;
 };
 struct AttributesSetRecord {
-  sqs::QueueAttributes attributes;  ///< all of them, also those that were not changed
+  sqs::QueueAttributes attributes;      ///< all of them, also those that were not changed
+  std::int64_t matured_through_ms = 0;  ///< FIFO queues: messages enqueued until then are delayed no longer
+};
+struct TagsSetRecord {
+  sqs::TextMap tags;  ///< all of them
 };
 struct QueueDeletedRecord {
   QueueKey key;
@@ -105,6 +119,10 @@ struct SentRecord {
   std::string_view source_address;
   std::string_view md5_of_body;
   std::string_view md5_of_message_attributes;
+  std::string_view message_group_id;          ///< empty: none
+  IdentityHash group;                         ///< of it
+  std::string_view message_deduplication_id;  ///< empty: none
+  IdentityHash deduplication;                 ///< of it, and of the group when the queue's scope is messageGroup
   const sqs::MessageAttributes* system_attributes = nullptr;
   const sqs::MessageAttributes* message_attributes = nullptr;
   std::string_view body;
@@ -113,6 +131,9 @@ struct SentRecord {
 struct SentHead {
   std::uint64_t sequence = 0;
   std::int64_t visible_from_ms = 0;
+  Uuid message_id;
+  std::optional<IdentityHash> group;
+  std::optional<IdentityHash> deduplication;
 };
 struct ReceivedRecord {
   struct Entry {
@@ -138,30 +159,50 @@ struct QuarantinedRecord {
   std::uint64_t sequence = 0;
 };
 
-// Sizes and encodings; `out` has exactly record_bytes().
-std::uint32_t record_bytes(const QueueCreatedRecord&);
-std::uint32_t record_bytes(const AttributesSetRecord&);
-std::uint32_t record_bytes(const QueueDeletedRecord&);
-std::uint32_t record_bytes(const PurgedRecord&);
-std::uint32_t record_bytes(const ExpiredRecord&);
-std::uint32_t record_bytes(const SentRecord&);
-std::uint32_t record_bytes(const ReceivedRecord&);
-std::uint32_t record_bytes(const DeletedRecord&);
-std::uint32_t record_bytes(const VisibilityChangedRecord&);
-std::uint32_t record_bytes(const QuarantinedRecord&);
-void encode_record(const RecordHeader& header, const QueueCreatedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const AttributesSetRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const QueueDeletedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const PurgedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const ExpiredRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const SentRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const ReceivedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const DeletedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const VisibilityChangedRecord&, std::span<std::byte> out);
-void encode_record(const RecordHeader& header, const QuarantinedRecord&, std::span<std::byte> out);
+/// Messages that left the header's queue for another one, or for its own end: dead letters, or those of a move task.
+struct MovedRecord {
+  struct Entry {
+    std::uint64_t from_sequence = 0;
+    std::uint64_t to_sequence = 0;
+    store::Location location;
+    std::optional<IdentityHash> group;
+    bool is_elder = false;
+    std::uint32_t receive_count = 0;
+    std::int64_t enqueued_ms = 0;
+    std::int64_t first_received_ms = 0;
+    std::int64_t visible_from_ms = 0;
+    Arrival arrival;  ///< but for its source, which depends on the queue's list of them
+  };
+  std::uint64_t to_queue_id = 0;
+  std::optional<QueueKey> source;  ///< of dead letters: the header's queue
+  Uuid task;                       ///< nil: none
+  std::uint64_t task_moved = 0;    ///< by that task in all, these included
+  std::vector<Entry> entries;
+};
+/// A move task of the header's queue.
+struct MoveTaskState {
+  Uuid id;
+  sqs::MoveTaskStatus status{};
+  std::optional<QueueKey> destination;
+  std::uint32_t messages_per_second = 0;  ///< 0: as fast as it goes
+  std::uint64_t moved = 0;
+  std::uint64_t to_move = 0;
+  Moment started;
+  std::uint64_t through_sequence = 0;  ///< the last number that was given out when it started
+  std::string failure_reason;
+};
+struct MoveTaskSetRecord {
+  MoveTaskState task;
+};
 
-/// Turns a copy of a Sent or Relocated payload into a Relocated one.
-void mark_relocated(std::span<std::byte> payload);
+// Sizes and encodings, of the records above; `out` has exactly record_bytes().
+template <class Record>
+std::uint32_t record_bytes(const Record& record);
+template <class Record>
+void encode_record(const RecordHeader& header, const Record& record, std::span<std::byte> out);
+
+/// Turns a copy of a Sent or Relocated payload into a Relocated one, under the name that its message has now.
+void mark_relocated(std::span<std::byte> payload, const WrittenAs& name);
 
 // Corrupt: a version, a type or lengths that cannot be.
 Result<RecordHeader> decode_header(std::span<const std::byte> payload);
@@ -175,66 +216,8 @@ Result<ReceivedRecord> decode_received(std::span<const std::byte> payload);
 Result<DeletedRecord> decode_deleted(std::span<const std::byte> payload);
 Result<VisibilityChangedRecord> decode_visibility_changed(std::span<const std::byte> payload);
 Result<QuarantinedRecord> decode_quarantined(std::span<const std::byte> payload);
-
-// ---- pieces of a checkpoint
-
-inline constexpr std::uint8_t kPieceVersion = 1;
-
-enum class PieceType : std::uint8_t {
-  Head = 1,
-  DeletedNames = 2,
-  Queue = 3,
-  Messages = 4,
-};
-
-struct HeadPiece {
-  std::int64_t engine_ms = 0;
-  std::uint64_t next_queue_id = 0;
-};
-/// Names that may not be taken again yet.
-struct DeletedNamesPiece {
-  struct Entry {
-    QueueKey key;
-    std::int64_t deleted_ms = 0;  ///< engine time
-  };
-  std::vector<Entry> entries;
-};
-struct QueuePiece {
-  std::uint64_t queue_id = 0;
-  QueueKey key;
-  sqs::QueueAttributes attributes;
-  sqs::ReceiptSecret secret{};
-  std::int64_t created_ms = 0;            ///< wall clock
-  std::int64_t modified_ms = 0;           ///< wall clock
-  std::optional<std::int64_t> purged_ms;  ///< engine time of the last purge
-  std::uint64_t next_sequence = 1;
-  ExpiredRecord expired;
-};
-struct MessagesPiece {
-  struct Entry {
-    std::uint64_t sequence = 0;
-    store::Location location;
-    std::uint32_t receive_count = 0;
-    bool quarantined = false;
-    std::int64_t enqueued_ms = 0;
-    std::int64_t first_received_ms = 0;
-    std::int64_t visible_from_ms = 0;
-  };
-  std::uint64_t queue_id = 0;
-  std::vector<Entry> entries;
-};
-/// 62 KiB.
-inline constexpr std::size_t kMessagesPerPiece = 1'200;
-
-std::vector<std::byte> encode_piece(const HeadPiece&);
-std::vector<std::byte> encode_piece(const DeletedNamesPiece&);
-std::vector<std::byte> encode_piece(const QueuePiece&);
-std::vector<std::byte> encode_piece(const MessagesPiece&);
-
-Result<PieceType> decode_piece_type(std::span<const std::byte> piece);
-Result<HeadPiece> decode_head_piece(std::span<const std::byte> piece);
-Result<DeletedNamesPiece> decode_deleted_names_piece(std::span<const std::byte> piece);
-Result<QueuePiece> decode_queue_piece(std::span<const std::byte> piece);
-Result<MessagesPiece> decode_messages_piece(std::span<const std::byte> piece);
+Result<TagsSetRecord> decode_tags_set(std::span<const std::byte> payload);
+Result<MovedRecord> decode_moved(std::span<const std::byte> payload);
+Result<MoveTaskSetRecord> decode_move_task_set(std::span<const std::byte> payload);
 
 }  // namespace ferry::engine

@@ -28,6 +28,9 @@ inline constexpr std::size_t kInFlightMax = 120'000;                  // [doc] s
 inline constexpr int kListResultsMax = 1'000;                         // [doc]
 inline constexpr std::chrono::seconds kQueueDeletedRecentlyWait{60};  // [doc]
 inline constexpr std::chrono::seconds kPurgeWait{60};                 // [doc]
+inline constexpr std::chrono::seconds kFairQueueSilence{300};         // [doc] a tenant that sends nothing is noisy no longer
+inline constexpr std::uint64_t kFairQueueNoisyMessages = 30;          // [doc] in flight, at least
+inline constexpr std::uint64_t kFairQueueNoisyShare = 10;             // [doc] more than one in ten
 inline constexpr std::size_t kGroupIdCharsMax = 128;                  // [doc] also deduplication and receive attempt ids
 inline constexpr std::chrono::seconds kDeduplicationWindow{300};      // [doc] five minutes from the first accepted send
 inline constexpr std::chrono::seconds kReceiveAttemptWindow{300};     // [doc] five minutes
@@ -59,5 +62,10 @@ inline constexpr std::size_t kMoveTaskHandleCharsMax = 1'024;  // [ours] three t
 
 inline constexpr std::size_t kRequestBodyBytesMax =
     8 * 1024 * 1024;  // [ours] a legal 1 MiB batch inflates several times in JSON or form data
+
+// What one look at a queue's messages without receiving them shows, and how many it looks at for that. [ours]
+inline constexpr std::size_t kPeekMessagesMax = 1'000;
+inline constexpr std::size_t kPeekBytesMax = 8 * 1024 * 1024;  // stops after the message that reaches it
+inline constexpr std::size_t kPeekScannedMax = 10'000;
 
 }  // namespace ferry::sqs

@@ -45,7 +45,7 @@ TEST_F(DirectoryTest, CreatingAgainComparesOnlyWhatTheRequestCarries) {
 TEST_F(DirectoryTest, ABadAttributeCreatesNothing) {
   const auto before = store->last();
   EXPECT_EQ(code_of(engine->create_queue(key(), {{"DelaySeconds", "901"}}).result), ErrorCode::InvalidAttributeValue);
-  EXPECT_EQ(code_of(engine->create_queue(key(), {{"RedrivePolicy", "{}"}}).result), ErrorCode::UnsupportedOperation);
+  EXPECT_EQ(code_of(engine->create_queue(key(), {{"RedrivePolicy", "{}"}}).result), ErrorCode::InvalidParameterValue);
   EXPECT_EQ(code_of(engine->find(key()).result), ErrorCode::QueueDoesNotExist);
   EXPECT_EQ(store->last(), before);
 }

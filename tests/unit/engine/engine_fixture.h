@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/manual_clock.h"
 #include "engine/engine.h"
+#include "engine/pieces.h"
 #include "engine/records.h"
 #include "store/simulated/simulated_store.h"
 
@@ -69,12 +70,12 @@ class EngineTest : public testing::Test {
     for (int i = 0; i < count; ++i) send(queue, std::to_string(i), delay);
   }
   std::vector<Delivery> receive(const QueueRef& queue, int max = 10, std::optional<Seconds> timeout = std::nullopt) {
-    auto answer = engine->receive(queue, caller, {max, timeout}, nullptr);
+    auto answer = engine->receive(queue, caller, {max, timeout, std::nullopt}, nullptr);
     EXPECT_TRUE(answer.result.has_value());
     return answer.result ? *answer.result : std::vector<Delivery>();
   }
   std::vector<Delivery> poll(const QueueRef& queue, const std::shared_ptr<TestWaiter>& waiter, int max = 1) {
-    return engine->receive(queue, caller, {max, std::nullopt}, waiter).result.value();
+    return engine->receive(queue, caller, {max, std::nullopt, std::nullopt}, waiter).result.value();
   }
   std::string body_of(const Delivery& delivery) {
     const auto payload = store->read_now(delivery.location);

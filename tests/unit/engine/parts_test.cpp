@@ -38,17 +38,21 @@ TEST(MessageIndex, DoesWhatAMapDoes) {
         model[next] = {step, false};
       } else if (dice == 4) {  // out of order, as replay may
         const std::uint64_t sequence = random.below(next + 1);
+        if (index.is_in_line(sequence)) index.take_from_line(sequence);
         index.put(sequence, entry(step));
         model[sequence] = {step, false};
       } else if (dice < 7) {
         const auto at = pick();
+        if (at->second.second) index.take_from_line(at->first);
         index.erase(at->first);
         model.erase(at);
       } else if (const auto at = pick(); at->second.second) {
         index.clear_ready(at->first);
+        index.take_from_line(at->first);
         at->second.second = false;
       } else {
         index.set_ready(at->first);
+        index.put_in_line(at->first);
         at->second.second = true;
       }
       ASSERT_EQ(index.size(), model.size());
@@ -61,16 +65,20 @@ TEST(MessageIndex, DoesWhatAMapDoes) {
         ASSERT_EQ(item->entry->location.offset, wanted->second.first);
         ASSERT_EQ(index.is_ready(item->sequence), wanted->second.second);
       }
-      auto ready = wanted;
-      while (ready != model.end() && !ready->second.second) ++ready;
-      const auto next_ready = index.next_ready(from);
-      ASSERT_EQ(next_ready.has_value(), ready != model.end());
-      if (next_ready) {
-        ASSERT_EQ(*next_ready, ready->first);
+      // Everything that is ready stands in line here.
+      const auto ready = std::find_if(model.begin(), model.end(), [](const auto& one) { return one.second.second; });
+      const auto first = index.first_in_line();
+      ASSERT_EQ(first.has_value(), ready != model.end());
+      if (first) {
+        ASSERT_EQ(*first, ready->first);
+        ASSERT_TRUE(index.is_in_line(*first));
       }
       ASSERT_EQ(index.find(from) != nullptr, model.contains(from));
     }
-    while (auto item = index.next(0)) index.erase(item->sequence);
+    while (auto item = index.next(0)) {
+      if (index.is_in_line(item->sequence)) index.take_from_line(item->sequence);
+      index.erase(item->sequence);
+    }
     EXPECT_EQ(index.size(), 0u);
     EXPECT_EQ(index.ready(), 0u);
     EXPECT_LE(index.bytes(), 4'000u) << "an empty index keeps one chunk at most";
@@ -82,14 +90,16 @@ TEST(MessageIndex, SwapTakesEverythingAlong) {
   for (std::uint64_t i = 1; i <= 100; ++i) {
     index.put(i, entry(static_cast<std::uint32_t>(i)));
     index.set_ready(i);
+    index.put_in_line(i);
   }
   MessageIndex other;
   other.swap(index);
   EXPECT_EQ(index.size(), 0u);
   EXPECT_EQ(index.bytes(), 0u);
-  EXPECT_EQ(index.next_ready(0), std::nullopt);
+  EXPECT_EQ(index.first_in_line(), std::nullopt);
   EXPECT_EQ(other.size(), 100u);
-  EXPECT_EQ(other.next_ready(50), 50u);
+  EXPECT_EQ(other.ready(), 100u);
+  EXPECT_EQ(other.first_in_line(), 1u);
   index.put(101, entry(1));
   EXPECT_EQ(index.size(), 1u);
 }
@@ -166,20 +176,20 @@ const sqs::MessageAttributes kTwo = {{"a", {"String", "x", std::nullopt}}, {"b",
 // The layout is a promise to data folders that exist already: a change of it is a change of version.
 TEST(Records, TheLayoutIsTheDocumentedOne) {
   EXPECT_EQ(hex_encode(std::string(reinterpret_cast<const char*>(encoded(RecordType::Purged, PurgedRecord{0x0a0b}).data()), 36)),
-            "01040000"
+            "02040000"
             "0807060504030201"
             "0b00000000000000"
             "1600000000000000"
             "0b0a000000000000");
   const auto sent = encoded(RecordType::Sent, sample_message(kNone, kNone));
-  EXPECT_EQ(sent.size(), 28u + 8 + 8 + 16 + 16 + 1 + 16 + (2 + 3) + (2 + 5) + 2 + 2 + (4 + 4));
+  EXPECT_EQ(sent.size(), 28u + 8 + 8 + 16 + 16 + 1 + 16 + (2 + 3) + (2 + 5) + 2 + 2 + 2 + 2 + (4 + 4));
   EXPECT_EQ(encoded(RecordType::Received, ReceivedRecord{"p", "s", {{1, 2, 3}}}).size(), 28u + 3 + 3 + 2 + 20);
   EXPECT_EQ(encoded(RecordType::Deleted, DeletedRecord{{1, 2}}).size(), 28u + 2 + 16);
   EXPECT_EQ(encoded(RecordType::VisibilityChanged, VisibilityChangedRecord{{{1, 2}}}).size(), 28u + 2 + 16);
 }
 
 TEST(Records, EveryOneComesBackAsItWas) {
-  const sqs::QueueAttributes attributes = *sqs::with_attributes({}, {{"DelaySeconds", "5"}, {"SqsManagedSseEnabled", "false"}});
+  const sqs::QueueAttributes attributes = *sqs::new_attributes("q", {{"DelaySeconds", "5"}, {"SqsManagedSseEnabled", "false"}});
   QueueCreatedRecord created;
   created.key = {"acc", "reg", "name"};
   created.attributes = attributes;
@@ -193,7 +203,8 @@ TEST(Records, EveryOneComesBackAsItWas) {
   EXPECT_EQ(decode_queue_created(created_bytes)->key, created.key);
   EXPECT_EQ(decode_queue_created(created_bytes)->attributes, attributes);
   EXPECT_EQ(decode_queue_created(created_bytes)->secret, created.secret);
-  EXPECT_EQ(decode_attributes_set(encoded(RecordType::AttributesSet, AttributesSetRecord{attributes}))->attributes, attributes);
+  EXPECT_EQ(decode_attributes_set(encoded(RecordType::AttributesSet, AttributesSetRecord{attributes, 0}))->attributes,
+            attributes);
   EXPECT_EQ(decode_queue_deleted(encoded(RecordType::QueueDeleted, QueueDeletedRecord{created.key}))->key, created.key);
   EXPECT_EQ(decode_purged(encoded(RecordType::Purged, PurgedRecord{5}))->through_sequence, 5u);
   const auto expired = decode_expired(encoded(RecordType::Expired, ExpiredRecord{-6, 7}));
@@ -228,7 +239,7 @@ TEST(Records, EveryOneComesBackAsItWas) {
     EXPECT_EQ(message->message_attributes, kTwo);
     EXPECT_EQ(message->md5_of_message_attributes, "fedcba9876543210");
     EXPECT_EQ(message->body, "body");
-    mark_relocated(sent);
+    mark_relocated(sent, {0x0102030405060708, 9});
   }
 }
 
@@ -251,7 +262,8 @@ TEST(Records, CutAndChangedBytesAreRefusedOrHarmless) {
     return decode_queue_created(bytes).has_value() + decode_attributes_set(bytes).has_value() +
            decode_queue_deleted(bytes).has_value() + decode_purged(bytes).has_value() + decode_expired(bytes).has_value() +
            decode_message(bytes).has_value() + decode_received(bytes).has_value() + decode_deleted(bytes).has_value() +
-           decode_visibility_changed(bytes).has_value() + decode_quarantined(bytes).has_value();
+           decode_visibility_changed(bytes).has_value() + decode_quarantined(bytes).has_value() +
+           decode_tags_set(bytes).has_value() + decode_moved(bytes).has_value() + decode_move_task_set(bytes).has_value();
   };
   for (const auto& sample : samples) {
     EXPECT_EQ(decode_all(sample), 1);
@@ -260,7 +272,7 @@ TEST(Records, CutAndChangedBytesAreRefusedOrHarmless) {
     longer.push_back(std::byte{0});
     EXPECT_EQ(decode_all(longer), 0);
     auto newer = sample;
-    newer[0] = std::byte{2};
+    newer[0] = std::byte{kRecordVersion + 1};
     EXPECT_EQ(decode_all(newer), 0);
     for (int i = 0; i < 2'000; ++i) {
       auto changed = sample;
@@ -298,7 +310,7 @@ TEST(Pieces, ComeBackAsTheyWere) {
   EXPECT_EQ(decode_queue_piece(encode_piece(queue))->purged_ms, std::nullopt);
   MessagesPiece messages;
   messages.queue_id = 1;
-  messages.entries.push_back({1, {2, 3, 4}, 5, true, 6, 7, 8});
+  messages.entries.push_back({1, {2, 3, 4}, 5, true, 6, 7, 8, {}, false, {}});
   const auto messages_bytes = encode_piece(messages);
   const auto back = decode_messages_piece(messages_bytes);
   EXPECT_EQ(back->entries[0].location, (store::Location{2, 3, 4}));
