@@ -10,9 +10,10 @@
 namespace ferry::protocol {
 
 enum class WireProtocol {
-  Json,       ///< AWS JSON 1.0
-  Query,      ///< form data, answered in XML
-  QueryJson,  ///< form data, answered in JSON because the request asks for it
+  Json,          ///< AWS JSON 1.0
+  Query,         ///< form data, answered in XML
+  QueryJson,     ///< form data, answered in JSON because the request asks for it
+  QueryXmlJson,  ///< form data, answered in JSON that spells out the XML, as emulators do on paths of their own; never detected
 };
 
 /// What the codec needs to see of an HTTP request.

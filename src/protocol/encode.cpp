@@ -8,6 +8,7 @@
 #include "protocol/json_encoder.h"
 #include "protocol/query_json_encoder.h"
 #include "protocol/xml_encoder.h"
+#include "protocol/xml_json_encoder.h"
 
 namespace ferry::protocol {
 namespace {
@@ -79,6 +80,8 @@ WireResponse encode_xml(std::string_view action, const sqs::Response& response, 
   return wire;
 }
 
+// Both forms of JSON that answer Query requests.
+template <class Encoder>
 WireResponse encode_query_json(std::string_view action, const sqs::Response& response, std::string_view request_id) {
   WireResponse wire{200, names::kQueryJsonContentType, {}, {}};
   std::string& out = wire.body;
@@ -86,7 +89,7 @@ WireResponse encode_query_json(std::string_view action, const sqs::Response& res
   out.append("{\"").append(action).append("Response\":{");
   if (!std::holds_alternative<sqs::EmptyResponse>(response)) {
     out.append("\"").append(action).append("Result\":");
-    std::visit([&](const auto& value) { QueryJsonEncoder(out).object(value); }, response);
+    std::visit([&](const auto& value) { Encoder(out).object(value); }, response);
     out.push_back(',');
   }
   out.append("\"ResponseMetadata\":{\"RequestId\":\"").append(request_id).append("\"}}}");
@@ -99,10 +102,13 @@ WireResponse encode_as(WireProtocol protocol, std::string_view action, const sqs
     case WireProtocol::Json:
       return encode_json(response);
     case WireProtocol::QueryJson:
-      return encode_query_json(action, response, request_id);
-    default:
-      return encode_xml(action, response, request_id);
+      return encode_query_json<QueryJsonEncoder>(action, response, request_id);
+    case WireProtocol::QueryXmlJson:
+      return encode_query_json<XmlJsonEncoder>(action, response, request_id);
+    case WireProtocol::Query:
+      break;
   }
+  return encode_xml(action, response, request_id);
 }
 
 // The three ways to tell an error. `message` is presentable.
@@ -171,7 +177,10 @@ WireResponse encode_error(WireProtocol protocol, const sqs::ApiError& error, std
     told.message.pop_back();
     told.message += " for this wsdl version.";
   }
-  return protocol == WireProtocol::QueryJson ? query_json_error(told, request_id) : xml_error(told, request_id);
+  if (protocol == WireProtocol::Query) return xml_error(told, request_id);
+  WireResponse wire = query_json_error(told, request_id);
+  if (protocol == WireProtocol::QueryXmlJson) wire.body.insert(0, "{\"ErrorResponse\":").push_back('}');
+  return wire;
 }
 
 }  // namespace ferry::protocol

@@ -1,25 +1,16 @@
 #pragma once
 // ReceiveMessage: takes messages, waits for them if asked to, fetches their bodies, answers.
-// A Poll lives on its loop's thread; only wake() and the store's read callback come from other threads, and they only post.
+// A Poll lives on its loop's thread; only wake() comes from other threads, and it only posts.
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/records.h"
+#include "service/message_fetch.h"
 #include "service/service.h"
-#include "sqs/message_attributes.h"
-#include "sqs/system_attributes.h"
 
 namespace ferry::service {
-
-/// What the caller asked to see of each message.
-struct ReceiveSelection {
-  sqs::SystemAttributeSet system_attributes;
-  sqs::AttributeFilter message_attributes;
-};
 
 class Poll final : public engine::Waiter, public std::enable_shared_from_this<Poll> {
  public:
@@ -39,10 +30,6 @@ class Poll final : public engine::Waiter, public std::enable_shared_from_this<Po
   void receive();
   void stop_waiting();
   void fetch(std::vector<engine::Delivery>&& deliveries, store::Position seen);
-  void take(std::vector<engine::Delivery>&& deliveries, std::vector<Result<store::Payload>>& payloads, store::Position seen);
-  /// Nothing when the payload is not this message.
-  std::optional<sqs::Message> build(const engine::Delivery& delivery, const store::Payload& payload) const;
-  void add_system_attributes(const engine::Delivery& delivery, const engine::StoredMessage& stored, sqs::Message& message) const;
 
   Service& service_;
   ContextRef context_;
@@ -53,8 +40,6 @@ class Poll final : public engine::Waiter, public std::enable_shared_from_this<Po
   Seconds wait_;
   State state_ = State::Idle;
   http::Loop::TimerId timer_ = 0;
-  sqs::ReceiveMessageResponse response_;
-  bool unreadable_ = false;  // the disk failed to give a body
 };
 
 }  // namespace ferry::service

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "service/peek.h"
 #include "service/poll.h"
 
 namespace ferry::service {
@@ -159,6 +160,10 @@ void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {
   }
   context->identity = std::move(identity).value();
 
+  if (is_peek_path(request.path)) {
+    start_peek(context, wire);
+    return;
+  }
   auto decoded = protocol::decode(context->protocol, wire);
   if (!decoded) {
     exchange->respond(answer_to(*context, Unexpected(std::move(decoded).error())));
@@ -166,6 +171,23 @@ void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {
   }
   context->action = std::move(decoded->action);
   dispatch(context, std::move(decoded->request));
+}
+
+void Service::start_peek(const ContextRef& context, const protocol::WireRequest& wire) {
+  context->action = "ReceiveMessage";
+  if (context->protocol == protocol::WireProtocol::QueryJson) context->protocol = protocol::WireProtocol::QueryXmlJson;
+  const auto refuse = [&](const sqs::ApiError& error, store::Position seen) { finish(context, {Unexpected(error), seen}); };
+  const auto peek = decode_peek(context->protocol, wire);
+  if (!peek) return refuse(peek.error(), {});
+  const auto address = sqs::validate_queue_url(peek->queue_url);
+  if (!address) return refuse(address.error(), {});
+  if (const auto allowed = allow(context, "ReceiveMessage", address->name); !allowed) return refuse(allowed.error(), {});
+  // Who asks for no signatures gives every account to everyone; the unsigned requests of this path name theirs in the URL alone.
+  const std::string& account = address->account.empty() ? context->identity.account : address->account;
+  if (context->identity.key != nullptr && account != context->identity.account) return refuse(sqs::queue_does_not_exist(), {});
+  auto found = engine_.find({account, peek->region.value_or(context->identity.region), address->name});
+  if (!found.result) return refuse(found.result.error(), found.seen);
+  std::make_shared<Peek>(*this, context, std::move(found.result).value(), *peek)->step();
 }
 
 void Service::dispatch(const ContextRef& context, sqs::Request&& request) {

@@ -95,6 +95,8 @@ class Service final : public http::Handler {
   const metrics::ServiceCounters& counters() const { return counters_; }
 
  private:
+  friend class MessageFetch;
+  friend class Peek;
   friend class Poll;
 
   // What belongs to one event loop; used on its thread, but for CommitGate::ring().
@@ -112,6 +114,8 @@ class Service final : public http::Handler {
   http::Response metrics_page();
 
   void dispatch(const ContextRef& context, sqs::Request&& request);
+  /// A request on the path of peek.h.
+  void start_peek(const ContextRef& context, const protocol::WireRequest& wire);
   void start_receive(const ContextRef& context, sqs::ReceiveMessageRequest&& request);
   /// Checks, and leaves the rest to the end of the loop's turn.
   void start_send(const ContextRef& context, sqs::SendMessageRequest&& request);

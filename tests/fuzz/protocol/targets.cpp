@@ -147,7 +147,8 @@ class JsonGrammar {
 };
 
 void check_error(const sqs::ApiError& error) {
-  for (const WireProtocol protocol : {WireProtocol::Json, WireProtocol::Query, WireProtocol::QueryJson}) {
+  for (const WireProtocol protocol :
+       {WireProtocol::Json, WireProtocol::Query, WireProtocol::QueryJson, WireProtocol::QueryXmlJson}) {
     const WireResponse response = encode_error(protocol, error, "id");
     FERRY_CHECK(is_sqs_text(response.body));
     FERRY_CHECK(response.http_status >= 400);
@@ -276,6 +277,7 @@ void fuzz_json_decode(std::string_view input) {
     FERRY_CHECK(is_json || body.empty());
     encode(WireProtocol::Query, action_name(request), *response, "id");
     encode(WireProtocol::QueryJson, action_name(request), *response, "id");
+    encode(WireProtocol::QueryXmlJson, action_name(request), *response, "id");
     encode(WireProtocol::Json, action_name(request), *response, "id");
   }
   decode_error(body, body);

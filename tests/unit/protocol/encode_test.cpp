@@ -173,6 +173,36 @@ TEST(EncodeQueryJson, errors) {
   EXPECT_EQ(nothing.content_type, "text/xml");
 }
 
+TEST(EncodeQueryXmlJson, spells_out_the_xml) {
+  const auto result = [](const sqs::Response& response) {
+    const WireResponse wire = encode(WireProtocol::QueryXmlJson, "X", response, "i");
+    EXPECT_EQ(wire.content_type, "application/json");
+    const std::string head = R"({"XResponse":{"XResult":)";
+    const std::string tail = R"(,"ResponseMetadata":{"RequestId":"i"}}})";
+    EXPECT_TRUE(wire.body.starts_with(head) && wire.body.ends_with(tail)) << wire.body;
+    return wire.body.substr(head.size(), wire.body.size() - head.size() - tail.size());
+  };
+  EXPECT_EQ(result(sqs::ReceiveMessageResponse{}), "null");
+  EXPECT_EQ(result(sqs::ListQueuesResponse{{"a"}, {}}), R"({"QueueUrl":"a"})");
+  EXPECT_EQ(result(sqs::ListQueuesResponse{{"a", "b"}, "t"}), R"({"QueueUrl":["a","b"],"NextToken":"t"})");
+  EXPECT_EQ(result(sqs::ListQueueTagsResponse{{{"k", ""}}}), R"({"Tag":{"Key":"k","Value":null}})");
+  EXPECT_EQ(result(sqs::DeleteMessageBatchResponse{{"a", "b"}, {{"c", true, "C", "m"}}}),
+            R"({"DeleteMessageBatchResultEntry":[{"Id":"a"},{"Id":"b"}],)"
+            R"("BatchResultErrorEntry":{"Id":"c","SenderFault":"true","Code":"C","Message":"m"}})");
+  EXPECT_EQ(result(sqs::CancelMessageMoveTaskResponse{7}), R"({"ApproximateNumberOfMessagesMoved":"7"})");
+  const std::string message =
+      R"({"MessageId":"m1","ReceiptHandle":"r1","MD5OfBody":"md5","Body":"<\"quotes\" & 'CR'\r\n>\t\\ )"
+      "\U0001F600"
+      R"(","Attribute":{"Name":"SenderId","Value":"AIDA"},"MD5OfMessageAttributes":"md5a","MessageAttribute":[)"
+      R"({"Name":"blob","Value":{"BinaryValue":"AQL/","DataType":"Binary"}},)"
+      R"({"Name":"color","Value":{"StringValue":"b\"lue","DataType":"String"}}]})";
+  EXPECT_EQ(result(sqs::ReceiveMessageResponse{{awkward_message()}}), R"({"Message":)" + message + "}");
+  EXPECT_EQ(result(sqs::ReceiveMessageResponse{{awkward_message(), awkward_message()}}),
+            R"({"Message":[)" + message + "," + message + "]}");
+  EXPECT_EQ(encode_error(WireProtocol::QueryXmlJson, {ErrorCode::OverLimit, "m"}, "i").body,
+            R"({"ErrorResponse":{"Error":{"Code":"OverLimit","Message":"m","Type":"Sender"},"RequestId":"i"}})");
+}
+
 TEST(EncodeXml, skeleton) {
   const WireResponse response = encode(WireProtocol::Query, "CreateQueue", sqs::CreateQueueResponse{"http://h/1/q"}, kId);
   EXPECT_EQ(response.http_status, 200);
