@@ -25,6 +25,7 @@ Examples:
                                         one message for each parameter; checked against ./handoff.toml if there is one
   ferry send work hello                 a plain message; "-" reads it from standard input, @FILE from a file
   ferry send work hello -a Color=red -a Count:Number=5 -a Blob:Binary=@picture.png --delay 30s
+  ferry send orders.fifo "ship it" --group-id customer-7 --deduplication-id order-1234
   jq -c . requests | ferry send work --jsonl
                                         {"MessageBody": …} or {"RequestType": …, "Parameters": […]}, one a line
 
@@ -39,6 +40,8 @@ struct Flags {
   std::string config;
   std::vector<std::string> attributes;
   std::optional<Millis> delay;
+  sqs::OptionalText group_id;
+  sqs::OptionalText deduplication_id;
   bool json_lines = false;
 };
 
@@ -50,6 +53,8 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("-a,--attribute", flags.attributes, "NAME[:TYPE]=VALUE, TYPE String, Number or Binary; VALUE may be @FILE")
       ->allow_extra_args(false);
   app.add_option_function<std::string>("--delay", duration_into(flags.delay), "seconds, or 30s, 5m: up to 15 minutes");
+  app.add_option("--group-id", flags.group_id, "MessageGroupId: required by FIFO queues, the tenant on standard ones");
+  app.add_option("--deduplication-id", flags.deduplication_id, "MessageDeduplicationId of a single message, for FIFO queues");
   app.add_flag("--jsonl", flags.json_lines, "JSON lines from standard input");
   add_client_options(app, flags.client, TranscriptFlag::Yes);
   app.footer(kExamples);
@@ -86,7 +91,8 @@ Result<Outgoing, sender::Refusals> refuse(std::string why) {
 Result<Outgoing, sender::Refusals> compose_json_lines(const Flags& flags, const CommandContext& context,
                                                       const sender::Origin& origin, const config::Handoff* handoff) {
   if (!flags.words.empty()) return refuse("with --jsonl everything comes from standard input; there can be no body");
-  if (!flags.attributes.empty() || flags.delay) return refuse("with --jsonl attributes and delays are named in the lines");
+  if (!flags.attributes.empty() || flags.delay || flags.group_id || flags.deduplication_id)
+    return refuse("with --jsonl attributes, delays, groups and deduplication ids are named in the lines");
   const Result<std::string> text = read_all(context.in, kJsonLinesBytesMax);
   if (!text) return refuse(fmt::format("standard input: {}", text.error().message));
   auto outgoing = sender::read_json_lines(*text, {origin, flags.request, handoff});
@@ -136,8 +142,12 @@ Result<Outgoing, sender::Refusals> compose(const Flags& flags, const CommandCont
     attributes.push_back(std::move(*attribute));
   }
   if (flags.delay && flags.delay->count() % 1000 != 0) return refuse("--delay must be whole seconds");
+  if (flags.deduplication_id && entries.size() > 1)
+    return refuse("--deduplication-id is for one message: a FIFO queue would take the others for duplicates of the first");
   Outgoing outgoing;
   for (sqs::SendMessageEntry& entry : entries) {
+    entry.message_group_id = flags.group_id;
+    entry.message_deduplication_id = flags.deduplication_id;
     entry.message_attributes.insert(entry.message_attributes.end(), attributes.begin(), attributes.end());
     if (flags.delay) entry.delay_seconds = flags.delay->count() / 1000;
     if (const auto refused = sender::message_refusal(entry)) return refuse(*refused);

@@ -105,11 +105,6 @@ Result<std::pair<std::string, sqs::MessageAttributeValue>> parse_attribute(std::
 }
 
 std::optional<std::string> message_refusal(const sqs::SendMessageEntry& entry) {
-  for (const sqs::OptionalText& id : {entry.message_group_id, entry.message_deduplication_id}) {
-    if (id && (id->empty() || id->size() > sqs::kGroupIdCharsMax)) {
-      return fmt::format("a group or deduplication id has {} characters; 1 to {} are allowed", id->size(), sqs::kGroupIdCharsMax);
-    }
-  }
   // Whether it takes groups depends on the queue, which only its server knows.
   const auto valid = sqs::validate_message(entry);
   if (!valid) return valid.error().message;
