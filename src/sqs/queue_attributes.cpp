@@ -255,11 +255,11 @@ ApiResult<QueueAttributes> changed_attributes(const QueueAttributes& current, co
 
 OptionalText first_difference(const QueueAttributes& current, const TextMap& attributes) {
   for (auto attribute = attributes.begin(); attribute != attributes.end(); ++attribute) {
-    const auto& [name, value] = *attribute;
-    const bool repeated = std::any_of(attribute + 1, attributes.end(), [&](const auto& later) { return later.first == name; });
+    const bool repeated =
+        std::any_of(attribute + 1, attributes.end(), [&](const auto& later) { return later.first == attribute->first; });
     if (repeated) continue;  // the last one counts
     QueueAttributes changed = current;
-    if (!set_one(changed, name, value).has_value() || changed != current) return name;
+    if (!set_one(changed, attribute->first, attribute->second).has_value() || changed != current) return attribute->first;
   }
   return std::nullopt;
 }
