@@ -136,7 +136,7 @@ Answer<sqs::TextMap> Engine::get_attributes(const QueueRef& queue, const std::ve
 
 // Everything that changes attributes holds the directory's lock from reading them to setting them.
 Answer<sqs::EmptyResponse> Engine::change_attributes(
-    const QueueRef& queue,
+    const QueueRef& queue, RedriveCheck check,
     const std::function<sqs::ApiResult<sqs::QueueAttributes>(const sqs::QueueAttributes& current)>& change) {
   State& state = *state_;
   const std::unique_lock lock(state.mutex);
@@ -144,7 +144,7 @@ Answer<sqs::EmptyResponse> Engine::change_attributes(
   if (!current.result) return {Unexpected(current.result.error()), current.seen};
   const auto changed = change(*current.result);
   if (!changed) return {Unexpected(changed.error()), current.seen};
-  if (changed->redrive_policy != current.result->redrive_policy) {
+  if (check == RedriveCheck::Target) {
     if (auto allowed = check_redrive(queue->key(), *changed); !allowed.result)
       return {Unexpected(std::move(allowed.result).error()), std::max(allowed.seen, current.seen)};
   }
@@ -176,7 +176,10 @@ Answer<sqs::EmptyResponse> Engine::check_redrive(const QueueKey& source, const s
 }
 
 Answer<sqs::EmptyResponse> Engine::set_attributes(const QueueRef& queue, const sqs::TextMap& attributes) {
-  return change_attributes(queue, [&](const sqs::QueueAttributes& current) -> sqs::ApiResult<sqs::QueueAttributes> {
+  const bool sets_redrive_policy =
+      std::any_of(attributes.begin(), attributes.end(), [](const auto& attribute) { return attribute.first == "RedrivePolicy"; });
+  const RedriveCheck check = sets_redrive_policy ? RedriveCheck::Target : RedriveCheck::None;
+  return change_attributes(queue, check, [&](const sqs::QueueAttributes& current) -> sqs::ApiResult<sqs::QueueAttributes> {
     if (attributes.empty()) return Unexpected(sqs::missing_parameter("Attribute.Name"));
     return sqs::changed_attributes(current, attributes);
   });
@@ -193,11 +196,12 @@ Answer<sqs::EmptyResponse> Engine::remove_permission(const QueueRef& queue, cons
 
 Answer<sqs::EmptyResponse> Engine::change_policy(
     const QueueRef& queue, const std::function<sqs::ApiResult<std::string>(const std::string& policy)>& change) {
-  return change_attributes(queue, [&](const sqs::QueueAttributes& current) -> sqs::ApiResult<sqs::QueueAttributes> {
+  const auto edit = [&](const sqs::QueueAttributes& current) -> sqs::ApiResult<sqs::QueueAttributes> {
     sqs::QueueAttributes changed = current;
     FERRY_TRY(changed.policy, change(current.policy));
     return changed;
-  });
+  };
+  return change_attributes(queue, RedriveCheck::None, edit);
 }
 
 sqs::QueueKind Engine::kind(const QueueRef& queue) {

@@ -240,8 +240,9 @@ class Engine final : public store::Owner {
 
  private:
   struct State;
+  enum class RedriveCheck { None, Target };
   Answer<sqs::EmptyResponse> change_attributes(
-      const QueueRef& queue,
+      const QueueRef& queue, RedriveCheck check,
       const std::function<sqs::ApiResult<sqs::QueueAttributes>(const sqs::QueueAttributes& current)>& change);
   Answer<sqs::EmptyResponse> change_policy(const QueueRef& queue,
                                            const std::function<sqs::ApiResult<std::string>(const std::string& policy)>& change);

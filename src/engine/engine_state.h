@@ -39,7 +39,7 @@ struct Engine::State {
   std::function<void(store::Position)> durable;
   std::function<void(const Error&)> failed;
 
-  // The lock comes before those of queues; it is never held while a record is filled or published.
+  // The lock comes before those of queues. Only what changes attributes or starts a move task publishes under it.
   std::shared_mutex mutex;  // guards everything below
   store::Position last;     // of the directory's records
   std::map<QueueKey, QueueRef> queues;

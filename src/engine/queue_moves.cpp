@@ -24,6 +24,7 @@ constexpr std::string_view kTooLong = "The task has run for 36 hours, which is t
 std::optional<std::size_t> Queue::move(Hold& hold, Destination to, MoveTaskState* task,
                                        const std::function<std::optional<std::uint64_t>()>& next) {
   const Moment now = to.hold == nullptr ? hold.now() : to.hold->now();
+  to.queue.catch_up(to.hold == nullptr ? hold : *to.hold, now);  // those that are due stand in line before those that arrive
   MovedRecord record;
   record.to_queue_id = to.queue.id_;
   std::vector<Lifted> lifted;
@@ -170,12 +171,13 @@ sqs::ApiResult<Uuid> Queue::start_move_task(Hold& hold, const Engine::MoveTaskCo
         "There is already a task running. Only one active task is allowed for a source queue arn at a given time.");
   }
   MoveTaskState task;
+  task.started = hold.now();
+  catch_up(hold, task.started);
   task.id = make_uuid(shared_.random);
   task.status = sqs::MoveTaskStatus::Running;
   task.destination = command.destination;
   task.messages_per_second = static_cast<std::uint32_t>(command.messages_per_second.value_or(0));
   task.to_move = index_.ready();
-  task.started = hold.now();
   task.through_sequence = next_sequence_ - 1;
   if (const auto logged = hold.log(RecordType::MoveTaskSet, task.started, MoveTaskSetRecord{task}); !logged)
     return Unexpected(no_room(logged.error()));
