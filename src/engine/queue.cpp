@@ -232,6 +232,10 @@ void Queue::leave_state(std::uint64_t sequence, const MessageEntry& entry, std::
 }
 
 void Queue::set_visibility(std::uint64_t sequence, MessageEntry& entry, std::int64_t visible_from_ms, Moment now) {
+  if (visible_from_ms <= now.engine_ms && index_.is_ready(sequence)) {
+    entry.set_visible_from_ms(visible_from_ms);
+    return;
+  }
   leave_state(sequence, entry, now.engine_ms);
   if (visible_from_ms > now.engine_ms) {
     put_in_flight(sequence, entry, visible_from_ms, now.engine_ms);
