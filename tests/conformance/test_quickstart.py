@@ -25,8 +25,8 @@ def checkout(tmp_path):
     shutil.copy(binary(), folder / "build/release/ferry")
     for path in [folder, *folder.rglob("*")]:
         path.chmod((path.stat().st_mode | 0o055) & ~0o222)
-    for path in (tmp_path, *tmp_path.parents[:2]):  # pytest keeps its folders to itself
-        path.chmod(path.stat().st_mode | 0o055)
+    for path in (tmp_path, *(parent for parent in tmp_path.parents if parent.name.startswith(("pytest-", "popen-")))):
+        path.chmod(path.stat().st_mode | 0o055)  # pytest keeps its folders to itself
     yield folder
     subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
 

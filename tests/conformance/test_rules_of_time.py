@@ -2,6 +2,7 @@
 
 import pytest
 from ferry_server import FerryServer
+from row_catalogue import rows
 from sqs_wire import Refused, Sqs
 
 
@@ -11,6 +12,7 @@ def sqs(tmp_path):
         yield Sqs(server.url)
 
 
+@rows("create.deleted-recently")
 def test_a_name_is_taken_for_60_seconds_after_deletion(sqs):
     url = sqs.create("again")
     sqs.call("DeleteQueue", QueueUrl=url)
@@ -21,6 +23,7 @@ def test_a_name_is_taken_for_60_seconds_after_deletion(sqs):
     sqs.create("another")
 
 
+@rows("purge.in-progress")
 def test_a_second_purge_within_60_seconds(sqs):
     url = sqs.create("q")
     sqs.call("PurgeQueue", QueueUrl=url)
