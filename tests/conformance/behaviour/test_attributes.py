@@ -61,7 +61,7 @@ def test_what_is_not_set(api, queue):
 
 
 @rows("getattr.unknown")
-@pytest.mark.parametrize("name", ["Colour", "all", "QueueName"])
+@pytest.mark.parametrize("name", ["Colour", "all", "QueueName", ""])
 def test_unknown_names(api, queue, name):
     assert outcome(api.refuses("GetQueueAttributes", QueueUrl=queue, AttributeNames=["DelaySeconds", name])) == (
         400, "InvalidAttributeName", f"Unknown Attribute {name}.")

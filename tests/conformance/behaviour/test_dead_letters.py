@@ -304,9 +304,9 @@ def test_lists_that_cannot_be(api, queue):
     assert outcome(api.refuses("ListMessageMoveTasks", SourceArn="arn:aws:sqs:us-east-1:000000000000:nothing")) == (
         404, "ResourceNotFoundException", NO_SOURCE)
     assert api.refuses("ListMessageMoveTasks").code == "MissingParameter"
-    for value in (0, 11, -1):
-        if value:  # 0 may be as if not given
-            assert api.refuses("ListMessageMoveTasks", SourceArn=api.arn(queue), MaxResults=value).code == "InvalidParameterValue"
+    for value in (11, -1):
+        assert api.refuses("ListMessageMoveTasks", SourceArn=api.arn(queue), MaxResults=value).code == "InvalidParameterValue"
+    assert api.call("ListMessageMoveTasks", SourceArn=api.arn(queue), MaxResults=10) == {}
 
 
 @rows("move.handle-invalid", "move.handle-unknown")
@@ -317,10 +317,9 @@ def test_handles_of_tasks(api, make):
         return base64.b64encode(json.dumps({"taskId": task, "sourceArn": arn}, separators=(",", ":")).encode()).decode()
 
     for text in ("x", "", "e30=", "!!!!", base64.b64encode(b"[]").decode(), handle(str(uuid.uuid4()), "nonsense")):
-        if text:
-            assert outcome(api.refuses("CancelMessageMoveTask", TaskHandle=text)) == (
-                400, "InvalidParameterValue", "Value for parameter TaskHandle is invalid."), text
-    assert api.refuses("CancelMessageMoveTask").status == 400
+        assert outcome(api.refuses("CancelMessageMoveTask", TaskHandle=text)) == (
+            400, "InvalidParameterValue", "Value for parameter TaskHandle is invalid."), text
+    assert outcome(api.refuses("CancelMessageMoveTask")) == (400, "MissingParameter", "The request must contain the parameter TaskHandle.")
     assert outcome(api.refuses("CancelMessageMoveTask", TaskHandle=handle(str(uuid.uuid4()), "arn:aws:sqs:us-east-1:000000000000:nothing"))) == (
         404, "ResourceNotFoundException", NO_SOURCE)
     for task in (str(uuid.uuid4()), "no-uuid"):

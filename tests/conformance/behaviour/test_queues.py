@@ -179,6 +179,15 @@ def test_create_with_tags(api, name):
     assert api.call("ListQueueTags", QueueUrl=queue)["Tags"] == {"team": "blue", "Empty": ""}
 
 
+@rows("create.tags-refused")
+def test_create_with_tags_that_cannot_be(api, name):
+    for tags in ({f"k{n}": "v" for n in range(51)}, {"x" * 129: "v"}, {"k": "x" * 257}):
+        assert api.refuses("CreateQueue", QueueName=name, tags=tags).code == "InvalidParameterValue"
+    assert api.refuses("GetQueueUrl", QueueName=name).code == NO_QUEUE
+    queue = api.create(name, tags={f"k{n}": "v" for n in range(50)})
+    assert len(api.call("ListQueueTags", QueueUrl=queue)["Tags"]) == 50
+
+
 @rows("create.deletion-wait-off", "delete-queue.all", "delete-queue.missing")
 def test_delete(api, name, no_queue):
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "SQS:*", "Resource": "*", "Principal": "*"}]})
@@ -199,6 +208,16 @@ def test_get_queue_url(api, make, server_url):
     assert api.call("GetQueueUrl", QueueName=name) == {"QueueUrl": f"{server_url}/000000000000/{name}"}
     assert api.refuses("GetQueueUrl", QueueName=name.upper()).code == NO_QUEUE
     assert api.refuses("SendMessage", QueueUrl=queue.upper(), MessageBody="x").code == NO_QUEUE
+
+
+@rows("geturl.owner")
+def test_get_queue_url_of_an_account(signed, name, no_queue):
+    mine, theirs = signed("admin"), signed("other")
+    queue = mine.create(name)
+    assert mine.call("GetQueueUrl", QueueName=name, QueueOwnerAWSAccountId="000000000000") == {"QueueUrl": queue}
+    mine.call("AddPermission", QueueUrl=queue, Label="l", AWSAccountIds=["111122223333"], Actions=["*"])
+    assert outcome(theirs.refuses("GetQueueUrl", QueueName=name, QueueOwnerAWSAccountId="000000000000")) == (400, NO_QUEUE, no_queue)
+    assert outcome(mine.refuses("GetQueueUrl", QueueName=name, QueueOwnerAWSAccountId="111122223333")) == (400, NO_QUEUE, no_queue)
 
 
 @rows("geturl.name-missing")

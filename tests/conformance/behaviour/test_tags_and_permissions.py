@@ -137,6 +137,7 @@ def test_twenty_statements(api, queue):
 @rows("permission.no-label", "permission.no-label-on-policy")
 def test_a_label_that_is_not_there(api, queue):
     text = "Value nothing for parameter Label is invalid. Reason: can't find label"
+    assert outcome(api.refuses("RemovePermission", QueueUrl=queue)) == (400, "MissingParameter", "The request must contain the parameter Label.")
     assert outcome(api.refuses("RemovePermission", QueueUrl=queue, Label="nothing")) == (400, "InvalidParameterValue", text + ".")
     add(api, queue, "l")
     assert outcome(api.refuses("RemovePermission", QueueUrl=queue, Label="nothing")) == (400, "InvalidParameterValue", text + " on existing policy.")

@@ -158,6 +158,20 @@ def test_names_of_lists_and_maps(server_url, name):
     assert re.findall("<Id>(.*?)</Id>", call_form(server_url, fields).text) == ["first", "second"]
 
 
+@rows("query.single", "query.system-names")
+def test_lists_of_one_without_a_number(server_url, queue):
+    api = Api("query", server_url)
+    for fields in ({"Action": "SetQueueAttributes", "Attribute.Name": "DelaySeconds", "Attribute.Value": "5"},
+                   {"Action": "TagQueue", "Tag.Key": "team", "Tag.Value": "blue"}):
+        assert call_form(server_url, {"QueueUrl": queue, **fields}).status == 200
+    text = call_form(server_url, {"Action": "GetQueueAttributes", "QueueUrl": queue, "AttributeName": "DelaySeconds"}).text
+    assert "<Value>5</Value>" in text and api.call("ListQueueTags", QueueUrl=queue)["Tags"] == {"team": "blue"}
+    api.post(queue, DelaySeconds=0)
+    fields = {"Action": "ReceiveMessage", "QueueUrl": queue, "MessageSystemAttributeName.1": "ApproximateReceiveCount", "AttributeName.1": "SenderId"}
+    text = call_form(server_url, fields).text
+    assert "<Name>ApproximateReceiveCount</Name><Value>1</Value>" in text and "<Name>SenderId</Name>" in text
+
+
 @rows("query.text")
 def test_text_in_xml(server_url, queue):
     api = Api("query", server_url)
