@@ -53,7 +53,7 @@ class FairLine final : public Line {
     return 0;
   }
 
-  std::uint64_t show(std::uint64_t sequence, GroupId group) override {
+  std::uint64_t show(std::uint64_t sequence, GroupId group, Place) override {
     ++visible_count_;
     if (group == kNoGroup) {
       index_.put_in_line(sequence);
@@ -113,7 +113,7 @@ class FairLine final : public Line {
     for (auto item = index_.next(0); item; item = index_.next(item->sequence + 1)) {
       const MessageEntry& entry = *item->entry;
       if (index_.is_ready(item->sequence))
-        show(item->sequence, entry.group);
+        show(item->sequence, entry.group, Place::End);
       else if (entry.receive_count > 0)
         in_flight(entry.group, 1, now_ms);
     }

@@ -25,6 +25,7 @@ constexpr std::uint64_t kTurnBytes = 23;
 struct FifoGroup {
   std::uint64_t head = 0;  // number of its first message; 0: none
   std::uint64_t turn = 0;  // its place in line; 0: not in line
+  std::uint64_t former_turn = 0;
 };
 
 class FifoLine final : public Line {
@@ -58,8 +59,10 @@ class FifoLine final : public Line {
     return freed;
   }
 
-  std::uint64_t show(std::uint64_t sequence, GroupId group) override {
-    return groups_.at(group).data.head == sequence ? enter(group) : 0;
+  std::uint64_t show(std::uint64_t sequence, GroupId group, Place place) override {
+    const FifoGroup& data = groups_.at(group).data;
+    if (data.head != sequence) return 0;
+    return place == Place::AsBefore && data.former_turn != 0 ? enter(group, data.former_turn) : enter(group);
   }
 
   void hide(std::uint64_t sequence, GroupId group) override {
@@ -108,17 +111,20 @@ class FifoLine final : public Line {
   }
 
  private:
-  std::uint64_t enter(GroupId group) {
+  std::uint64_t enter(GroupId group) { return enter(group, last_turn_ + 1); }
+  std::uint64_t enter(GroupId group, std::uint64_t turn) {
     FifoGroup& data = groups_.at(group).data;
     if (data.turn != 0) return 0;
-    data.turn = ++last_turn_;
-    turns_.emplace_hint(turns_.end(), data.turn, group);
+    last_turn_ = std::max(last_turn_, turn);
+    data.turn = turn;
+    turns_.emplace(turn, group);
     return 1;
   }
   void leave(GroupId group) {
     FifoGroup& data = groups_.at(group).data;
     if (data.turn == 0) return;
     turns_.erase({data.turn, group});
+    data.former_turn = data.turn;
     data.turn = 0;
   }
 

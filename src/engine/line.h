@@ -27,8 +27,10 @@ class Line {
   /// It left. It is not ready (any more). With the last message its group is gone. Returns how many receives may find
   /// something now that would not have before.
   virtual std::uint64_t erase(std::uint64_t sequence, GroupId group) = 0;
-  /// The index says that it is ready now; returns as erase().
-  virtual std::uint64_t show(std::uint64_t sequence, GroupId group) = 0;
+  /// Where a group that becomes servable again stands.
+  enum class Place { End, AsBefore };
+  /// The index says that it is ready now; returns as erase(). AsBefore: as if hide() had not been called.
+  virtual std::uint64_t show(std::uint64_t sequence, GroupId group, Place place = Place::End) = 0;
   /// The index says that it is ready no longer.
   virtual void hide(std::uint64_t sequence, GroupId group) = 0;
   /// A message of `group` (or of none) went into flight (+1) or came out of it (-1).

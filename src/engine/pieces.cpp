@@ -43,7 +43,7 @@ void put(Sink& sink, const QueuePiece& piece) {
   sink.integer(piece.next_sequence);
   sink.integer(piece.expired.through_ms);
   sink.integer(piece.expired.through_sequence);
-  sink.integer(piece.matured_through_ms);
+  put_matured(sink, piece.matured);
   put_text_map(sink, piece.tags);
   sink.integer(static_cast<std::uint32_t>(piece.dead_letter_sources.size()));
   for (const QueueKey& source : piece.dead_letter_sources) put_key(sink, source);
@@ -194,7 +194,7 @@ Result<QueuePiece> decode_queue_piece(std::span<const std::byte> piece) {
     queue.expired.through_ms = in.integer<std::int64_t>();
     queue.expired.through_sequence = in.integer<std::uint64_t>();
     if (version == 1) return queue;
-    queue.matured_through_ms = in.integer<std::int64_t>();
+    queue.matured = get_matured(in);
     queue.tags = get_text_map(in);
     const auto sources = in.integer<std::uint32_t>();
     for (std::uint32_t i = 0; i < sources && in.ok(); ++i) queue.dead_letter_sources.push_back(get_key(in));

@@ -45,7 +45,7 @@ struct QueuePiece {
   std::optional<std::int64_t> purged_ms;  ///< engine time of the last purge
   std::uint64_t next_sequence = 1;
   ExpiredRecord expired;
-  std::int64_t matured_through_ms = 0;
+  Matured matured = {};
   sqs::TextMap tags;
   std::vector<QueueKey> dead_letter_sources;
   std::vector<MoveTaskState> move_tasks;

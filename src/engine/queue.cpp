@@ -127,13 +127,11 @@ bool Queue::advance_timers(std::int64_t now_ms) {
   return false;
 }
 
-std::int64_t Queue::matured_through_ms(std::int64_t now_ms) const {
-  return std::max(matured_through_ms_, now_ms - Millis(attributes_.delay).count());
-}
-
-bool Queue::is_delayed(const MessageEntry& entry, std::int64_t now_ms) const {
+bool Queue::is_delayed(std::uint64_t sequence, const MessageEntry& entry, std::int64_t now_ms) const {
   if (entry.receive_count > 0) return false;
-  return is_fifo_ ? entry.enqueued_ms() > matured_through_ms(now_ms) : entry.visible_from_ms() > now_ms;
+  if (!is_fifo_) return entry.visible_from_ms() > now_ms;
+  if (entry.enqueued_ms() <= matured_.through_ms && sequence <= matured_.through_sequence) return false;
+  return entry.enqueued_ms() > now_ms - Millis(attributes_.delay).count();
 }
 
 // Enqueue times never fall from one number to the next on a FIFO queue: a dead letter is enqueued when it arrives.
@@ -141,7 +139,7 @@ bool Queue::advance_delays(std::int64_t now_ms) {
   if (!is_fifo_ || delayed_ == 0) return false;
   std::size_t budget = kSliceMessages;
   for (auto item = index_.next(delays_from_); item && delayed_ > 0; item = index_.next(delays_from_)) {
-    if (is_delayed(*item->entry, now_ms)) return false;
+    if (is_delayed(item->sequence, *item->entry, now_ms)) return false;
     if (budget-- == 0) return true;
     delays_from_ = item->sequence + 1;
     // Neither ready nor ever received: it was delayed until now.
@@ -254,7 +252,7 @@ void Queue::add(std::uint64_t sequence, const store::Location& location, GroupId
   entry.set_visible_from_ms(visible_from_ms);
   index_.put(sequence, entry);
   line_->insert(sequence, group, now.engine_ms);
-  if (!is_delayed(entry, now.engine_ms)) {
+  if (!is_delayed(sequence, entry, now.engine_ms)) {
     show(sequence, entry);
     return;
   }

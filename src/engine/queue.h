@@ -187,7 +187,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
                                               const std::optional<sqs::ReceiptHandle>& handle, Moment now);
   bool is_current(const sqs::ReceiptHandle& handle, const MessageEntry& entry) const;
   std::vector<std::uint64_t> take(std::size_t max, Moment now, DeadLetters& dead_letters);
-  void give_back(std::span<const std::uint64_t> sequences, Moment now);
+  void give_back(std::span<const std::uint64_t> sequences, Line::Place place, Moment now);
   Answer<std::vector<Delivery>> repeat(Hold& hold, ReceiveAttempt& attempt, Seconds visibility_timeout, Moment now);
   Delivery delivery_of(std::uint64_t sequence, const MessageEntry& entry) const;  // without its receipt handle
   /// Makes the receipt handles. Needs no lock.
@@ -202,8 +202,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   bool expire(Hold& hold, std::int64_t now_ms);
   bool is_expired(std::uint64_t sequence, const MessageEntry& entry) const;
   std::optional<MessageIndex::Item> oldest();
-  bool is_delayed(const MessageEntry& entry, std::int64_t now_ms) const;
-  std::int64_t matured_through_ms(std::int64_t now_ms) const;
+  bool is_delayed(std::uint64_t sequence, const MessageEntry& entry, std::int64_t now_ms) const;
 
   /// It is not in any state; becomes ready.
   void show(std::uint64_t sequence, const MessageEntry& entry);
@@ -273,7 +272,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Timers elders_;                          // messages that came with an old enqueue time, by it
   std::uint64_t natives_from_ = 0;         // no message that is not an elder has a smaller number
   std::uint64_t delays_from_ = 0;          // FIFO: no delayed message has a smaller number
-  std::int64_t matured_through_ms_ = 0;    // FIFO: messages enqueued until then are delayed no longer
+  Matured matured_;                        // FIFO
   DeduplicationWindow window_;
   ReceiveAttempts attempts_;
   Arrivals arrivals_;

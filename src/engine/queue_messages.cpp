@@ -62,18 +62,19 @@ std::vector<std::uint64_t> Queue::take(std::size_t max, Moment now, DeadLetters&
   }
   for (const std::uint64_t sequence : passed) {
     index_.set_ready(sequence);
-    line_->show(sequence, index_.find(sequence)->group);
+    line_->show(sequence, index_.find(sequence)->group, Line::Place::AsBefore);
   }
   return taken;
 }
 
 // What take() took comes back.
-void Queue::give_back(std::span<const std::uint64_t> sequences, Moment now) {
+void Queue::give_back(std::span<const std::uint64_t> sequences, Line::Place place, Moment now) {
   for (const std::uint64_t sequence : sequences) {
     const MessageEntry& entry = *index_.find(sequence);
     --in_flight_;
     line_->in_flight(entry.group, -1, now.engine_ms);
-    show(sequence, entry);
+    index_.set_ready(sequence);
+    became_ready_ += line_->show(sequence, entry.group, place);
   }
 }
 
@@ -146,7 +147,7 @@ Answer<std::vector<Delivery>> Queue::receive(const Caller& caller, const Receive
   const store::RecordShape shape{record_bytes(record), false};
   auto reservation = hold.reserve({&shape, 1}, store::Purpose::Upkeep);
   if (!reservation) {
-    give_back(taken, now);
+    give_back(taken, Line::Place::AsBefore, now);
     return {Unexpected(no_room(reservation.error())), last_};
   }
   const store::Position seen = last_;
@@ -162,7 +163,7 @@ Answer<std::vector<Delivery>> Queue::receive(const Caller& caller, const Receive
     deliveries.push_back(delivery_of(received.sequence, entry));
     if (until_ms > now.engine_ms) timers_.insert({until_ms, received.sequence});
   }
-  if (until_ms <= now.engine_ms) give_back(taken, now);
+  if (until_ms <= now.engine_ms) give_back(taken, Line::Place::End, now);
   if (attempt_id) attempts_.add(*attempt_id, std::move(attempt));
   hold.release();
 

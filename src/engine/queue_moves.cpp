@@ -75,6 +75,7 @@ std::optional<std::size_t> Queue::move(Hold& hold, Destination to, MoveTaskState
   return lifted.size();
 }
 
+// On a FIFO queue its group goes to the end of the line.
 void Queue::put_back(const Lifted& lifted) {
   MessageEntry& entry = index_.put(lifted.sequence, lifted.entry);
   if (lifted.group) entry.group = line_->group(*lifted.group);
@@ -104,7 +105,7 @@ void Queue::land(const MovedRecord::Entry& arriving, const Arrival& arrival, std
   shared_.moved.set(arrival.written_as, {id_, sequence});
   index_.put(sequence, entry);
   line_->insert(sequence, entry.group, entry.enqueued_ms());
-  if (!is_delayed(entry, now_ms)) {
+  if (!is_delayed(sequence, entry, now_ms)) {
     show(sequence, entry);
     return;
   }
@@ -221,11 +222,16 @@ Answer<std::uint64_t> Queue::cancel_move_task(const Uuid& id) {
   return {moved, last_};
 }
 
-// Without room for the record it ends all the same; a restart takes it up again, and finds it done.
+// Without room for the record it runs on, and tries again.
 void Queue::end_task(Hold& hold, MoveTaskState& task, sqs::MoveTaskStatus status, const std::string& reason) {
-  task.status = status;
-  task.failure_reason = reason;
-  (void)hold.log(RecordType::MoveTaskSet, hold.now(), MoveTaskSetRecord{task}).has_value();
+  MoveTaskState ended = task;
+  ended.status = status;
+  ended.failure_reason = reason;
+  const Moment now = hold.now();
+  if (hold.log(RecordType::MoveTaskSet, now, MoveTaskSetRecord{ended}))
+    task = ended;
+  else
+    task_not_before_ms_ = now.engine_ms + kMoveRetryMs;
 }
 
 void Queue::fail_move_task(const std::string& reason) {
@@ -267,11 +273,12 @@ std::optional<QueueKey> Queue::plan_move() {
   if (task == nullptr) return std::nullopt;
   const Moment now = hold.now();
   catch_up(hold, now);
+  if (now.engine_ms < task_not_before_ms_) return std::nullopt;
   if (now.engine_ms - task->started.engine_ms >= kMoveTaskTimeMs) {
     end_task(hold, *task, sqs::MoveTaskStatus::Failed, std::string(kTooLong));
     return std::nullopt;
   }
-  if (now.engine_ms < task_not_before_ms_ || allowance(*task, now.engine_ms) == 0) return std::nullopt;
+  if (allowance(*task, now.engine_ms) == 0) return std::nullopt;
   for (std::size_t looks = 0; looks < kSliceMessages; ++looks) {
     const auto item = index_.next(task_from_);
     if (!item || item->sequence > task->through_sequence) {

@@ -93,7 +93,7 @@ Result<void> Queue::write_checkpoint(store::CheckpointSink& sink) {
              purged_ms_,
              next_sequence_,
              expired_,
-             matured_through_ms_,
+             matured_,
              tags_,
              dead_letter_sources_,
              {move_tasks_.begin(), move_tasks_.end()}};
@@ -159,7 +159,7 @@ void Queue::restore(const QueuePiece& piece) {
   purged_ms_ = piece.purged_ms;
   next_sequence_ = piece.next_sequence;
   expired_ = piece.expired;
-  matured_through_ms_ = piece.matured_through_ms;
+  matured_ = piece.matured;
   tags_ = piece.tags;
   dead_letter_sources_ = piece.dead_letter_sources;
   move_tasks_.assign(piece.move_tasks.begin(), piece.move_tasks.end());
@@ -280,7 +280,7 @@ Result<void> Queue::replay(const RecordHeader& header, const store::Location& lo
       FERRY_TRY(const auto record, decode_attributes_set(payload));
       attributes_ = record.attributes;
       has_redrive_policy_ = attributes_.redrive_policy.has_value();
-      matured_through_ms_ = record.matured_through_ms;
+      matured_ = record.matured;
       modified_ms_ = header.at.wall_ms;
       return {};
     }
@@ -375,7 +375,7 @@ void Queue::finish_recovery(Timestamp now) {
       if (written_as != WrittenAs{id_, item->sequence}) shared_.moved.set(written_as, {id_, item->sequence});
     }
     line_->insert(item->sequence, entry.group, entry.enqueued_ms());
-    if (is_delayed(entry, latest_ms_)) {
+    if (is_delayed(item->sequence, entry, latest_ms_)) {
       ++delayed_;
       delays_from_ = std::min(delays_from_, item->sequence);
       if (!is_fifo_) timers.push_back({entry.visible_from_ms(), item->sequence});

@@ -65,11 +65,13 @@ Answer<sqs::EmptyResponse> Queue::set_attributes(const sqs::QueueAttributes& cha
   const Moment now = hold.now();
   // By the old retention period and delay: a longer one brings nothing back.
   expire(hold, now.engine_ms);
-  const std::int64_t matured_ms = is_fifo_ ? matured_through_ms(now.engine_ms) : 0;
-  const auto logged = hold.log(RecordType::AttributesSet, now, AttributesSetRecord{changed, matured_ms});
+  Matured matured = matured_;
+  const std::int64_t matured_ms = now.engine_ms - Millis(attributes_.delay).count();
+  if (is_fifo_ && matured_ms > matured.through_ms) matured = {matured_ms, next_sequence_ - 1};
+  const auto logged = hold.log(RecordType::AttributesSet, now, AttributesSetRecord{changed, matured});
   if (!logged) return {Unexpected(no_room(logged.error())), last_};
   attributes_ = changed;
-  matured_through_ms_ = matured_ms;
+  matured_ = matured;
   has_redrive_policy_ = changed.redrive_policy.has_value();
   modified_ms_ = now.wall_ms;
   return {sqs::EmptyResponse{}, last_};

@@ -113,6 +113,18 @@ inline std::optional<QueueKey> get_optional_key(ByteReader& in) {
 }
 
 template <class Sink>
+void put_matured(Sink& sink, const Matured& matured) {
+  sink.integer(matured.through_ms);
+  sink.integer(matured.through_sequence);
+}
+inline Matured get_matured(ByteReader& in) {
+  Matured matured;
+  matured.through_ms = in.integer<std::int64_t>();
+  matured.through_sequence = in.integer<std::uint64_t>();
+  return matured;
+}
+
+template <class Sink>
 void put_text_map(Sink& sink, const sqs::TextMap& map) {
   sink.integer(static_cast<std::uint32_t>(map.size()));
   for (const auto& [name, value] : map) {

@@ -33,7 +33,7 @@ void put(Sink& sink, const QueueCreatedRecord& record) {
 template <class Sink>
 void put(Sink& sink, const AttributesSetRecord& record) {
   put_attributes(sink, record.attributes);
-  sink.integer(record.matured_through_ms);
+  put_matured(sink, record.matured);
 }
 template <class Sink>
 void put(Sink& sink, const TagsSetRecord& record) {
@@ -343,7 +343,7 @@ Result<QueueCreatedRecord> decode_queue_created(std::span<const std::byte> paylo
 Result<AttributesSetRecord> decode_attributes_set(std::span<const std::byte> payload) {
   return decode_as(RecordType::AttributesSet, "a change of attributes", payload, [](ByteReader& in, std::uint8_t version) {
     AttributesSetRecord record{get_attributes(in, version)};
-    if (version > 1) record.matured_through_ms = in.integer<std::int64_t>();
+    if (version > 1) record.matured = get_matured(in);
     return record;
   });
 }

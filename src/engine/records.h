@@ -93,9 +93,15 @@ struct QueueCreatedRecord {
   sqs::ReceiptSecret secret{};
   sqs::TextMap tags;
 };
+/// The messages of a FIFO queue that are delayed no longer, whatever its delay is now: enqueued at or before `through_ms`, with
+/// at most number `through_sequence`.
+struct Matured {
+  std::int64_t through_ms = 0;
+  std::uint64_t through_sequence = 0;
+};
 struct AttributesSetRecord {
-  sqs::QueueAttributes attributes;      ///< all of them, also those that were not changed
-  std::int64_t matured_through_ms = 0;  ///< FIFO queues: messages enqueued until then are delayed no longer
+  sqs::QueueAttributes attributes;  ///< all of them, also those that were not changed
+  Matured matured = {};
 };
 struct TagsSetRecord {
   sqs::TextMap tags;  ///< all of them
