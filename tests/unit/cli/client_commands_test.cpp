@@ -153,12 +153,14 @@ TEST_F(ClientCommands, SendTakesGroupAndDeduplicationIds) {
   ASSERT_EQ(server_.sent().size(), 1u);
   EXPECT_EQ(server_.sent()[0].message_group_id, "g");
   EXPECT_EQ(server_.sent()[0].message_deduplication_id, "d");
-  ASSERT_EQ(run(send_command, {"q", "--config", config(), "--request", "Enable", "a", "b", "--group-id", "g"}), kExitDone) << err_;
+  ASSERT_EQ(run(send_command, {"q", "--config", config(), "--request", "Enable", "a", "b", "--group-id", "g"}), kExitDone)
+      << err_;
   EXPECT_EQ(server_.sent().back().message_group_id, "g");
   ASSERT_EQ(run(send_command, {"q", "hello", "--group-id", std::string(128, 'g')}), kExitDone) << err_;
   const std::size_t sent = server_.sent().size();
   EXPECT_EQ(run(send_command, {"q", "hello", "--group-id", std::string(129, 'g')}), kExitUsage);
-  EXPECT_EQ(run(send_command, {"q", "--config", config(), "--request", "Enable", "a", "b", "--deduplication-id", "d"}), kExitUsage);
+  EXPECT_EQ(run(send_command, {"q", "--config", config(), "--request", "Enable", "a", "b", "--deduplication-id", "d"}),
+            kExitUsage);
   EXPECT_EQ(server_.sent().size(), sent);
 }
 
