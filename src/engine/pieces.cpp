@@ -118,15 +118,7 @@ auto decode_as(PieceType type, std::span<const std::byte> bytes, Get&& get) {
   ByteReader in(bytes);
   const PieceHeader header = get_header(in);
   if (header.type != type) in.fail();
-  const auto read = [&] {
-    if constexpr (std::is_invocable_v<Get, ByteReader&, std::uint8_t>)
-      return get(in, header.version);
-    else
-      return get(in);
-  };
-  Result<decltype(read())> piece = read();
-  if (!in.finished()) piece = corrupt("a piece of a checkpoint");
-  return piece;
+  return decode_rest(in, header.version, "a piece of a checkpoint", std::forward<Get>(get));
 }
 
 }  // namespace

@@ -215,6 +215,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   /// The same, but the body stays and everything about it is told.
   Lifted lift(std::uint64_t sequence);
   void put_back(const Lifted& lifted);
+  MessageEntry entry_of(const MovedRecord::Entry& arriving);
   void land(const MovedRecord::Entry& arriving, const Arrival& arrival, std::int64_t now_ms);
   std::uint32_t source_number(const QueueKey& source);
   std::optional<std::size_t> move(Hold& hold, Destination to, MoveTaskState* task,

@@ -86,21 +86,25 @@ void Queue::put_back(const Lifted& lifted) {
   show(lifted.sequence, entry);
 }
 
-void Queue::land(const MovedRecord::Entry& arriving, const Arrival& arrival, std::int64_t now_ms) {
-  const std::uint64_t sequence = arriving.to_sequence;
-  next_sequence_ = std::max(next_sequence_, sequence + 1);
+// The group is told to the line of this queue.
+MessageEntry Queue::entry_of(const MovedRecord::Entry& arriving) {
   MessageEntry entry;
   entry.location = arriving.location;
   entry.receive_count = arriving.receive_count;
+  if (arriving.group) entry.group = line_->group(*arriving.group);
   entry.set_enqueued_ms(arriving.enqueued_ms);
   entry.set_first_received_ms(arriving.first_received_ms);
   entry.set_visible_from_ms(arriving.visible_from_ms);
-  if (arriving.group) entry.group = line_->group(*arriving.group);
   entry.mark(MessageEntry::Arrived);
-  if (arriving.is_elder) {
-    entry.mark(MessageEntry::Elder);
-    elders_.insert({arriving.enqueued_ms, sequence});
-  }
+  if (arriving.is_elder) entry.mark(MessageEntry::Elder);
+  return entry;
+}
+
+void Queue::land(const MovedRecord::Entry& arriving, const Arrival& arrival, std::int64_t now_ms) {
+  const std::uint64_t sequence = arriving.to_sequence;
+  next_sequence_ = std::max(next_sequence_, sequence + 1);
+  const MessageEntry entry = entry_of(arriving);
+  if (arriving.is_elder) elders_.insert({arriving.enqueued_ms, sequence});
   arrivals_.emplace(sequence, arrival);
   shared_.moved.set(arrival.written_as, {id_, sequence});
   index_.put(sequence, entry);

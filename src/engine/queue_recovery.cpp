@@ -248,16 +248,7 @@ void Queue::replay_arriving(const MovedRecord& record) {
   for (const auto& arriving : record.entries) {
     next_sequence_ = std::max(next_sequence_, arriving.to_sequence + 1);
     if (quarantined_.contains(arriving.to_sequence)) continue;
-    MessageEntry entry;
-    entry.location = arriving.location;
-    entry.receive_count = arriving.receive_count;
-    if (arriving.group) entry.group = line_->group(*arriving.group);
-    entry.set_enqueued_ms(arriving.enqueued_ms);
-    entry.set_first_received_ms(arriving.first_received_ms);
-    entry.set_visible_from_ms(arriving.visible_from_ms);
-    entry.mark(MessageEntry::Arrived);
-    if (arriving.is_elder) entry.mark(MessageEntry::Elder);
-    remember(arriving.to_sequence, entry);
+    remember(arriving.to_sequence, entry_of(arriving));
     Arrival arrival = arriving.arrival;
     arrival.source = source;
     arrivals_.insert_or_assign(arriving.to_sequence, arrival);

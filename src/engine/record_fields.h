@@ -241,4 +241,18 @@ inline Unexpected<Error> corrupt(std::string_view what) {
   return fail(ErrorKind::Corrupt, std::string(what) + " of the log cannot be decoded");
 }
 
+/// All that is left of `in`, read by `get`, which is given the reader, and the version if it cares.
+template <class Get>
+auto decode_rest(ByteReader& in, std::uint8_t version, std::string_view what, Get&& get) {
+  const auto read = [&] {
+    if constexpr (std::is_invocable_v<Get, ByteReader&, std::uint8_t>)
+      return get(in, version);
+    else
+      return get(in);
+  };
+  Result<decltype(read())> decoded = read();
+  if (!in.finished()) decoded = corrupt(what);
+  return decoded;
+}
+
 }  // namespace ferry::engine

@@ -268,15 +268,7 @@ auto decode_as(RecordType type, std::string_view what, std::span<const std::byte
   ByteReader in(payload);
   const RecordHeader header = get_header(in);
   if (header.type != type) in.fail();
-  const auto read = [&] {
-    if constexpr (std::is_invocable_v<Get, ByteReader&, std::uint8_t>)
-      return get(in, header.version);
-    else
-      return get(in);
-  };
-  Result<decltype(read())> record = read();
-  if (!in.finished()) record = corrupt(what);
-  return record;
+  return decode_rest(in, header.version, what, std::forward<Get>(get));
 }
 
 }  // namespace
