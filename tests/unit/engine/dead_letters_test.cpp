@@ -375,6 +375,18 @@ TEST_F(DeadLettersTest, GroupsGoOnInTheTarget) {
   EXPECT_EQ(given(find("dlq.fifo"), 10), "a2");
 }
 
+// Its timer may be over without anyone having looked.
+TEST_F(DeadLettersTest, AGroupThatWaitsLongerIsServedBeforeArrivals) {
+  const QueueRef queue = create_fifo_pair(1);
+  send_words(find("dlq.fifo"), {"b1"});
+  EXPECT_EQ(given(find("dlq.fifo"), 1, Seconds(5)), "b1");
+  send_words(queue, {"a1"});
+  EXPECT_EQ(given(queue, 1, Seconds(0)), "a1");
+  clock.advance(Seconds(5));
+  EXPECT_EQ(given(queue, 1), "");
+  EXPECT_EQ(given(find("dlq.fifo"), 10), "b1 a1");
+}
+
 TEST_F(DeadLettersTest, MovingTheHeadLetsTheGroupGoOn) {
   struct Case {
     std::vector<std::string> worn;

@@ -348,6 +348,19 @@ TEST_F(FairQueueTest, OneReceiveCountsWhatItHasTakenItself) {
   EXPECT_EQ(given(queue, 4), "a a b1 a");  // the 29th and the 30th, then a is noisy
 }
 
+TEST_F(FairQueueTest, ShowingWhatIsVisibleDoesNotEndTheNoise) {
+  const QueueRef queue = create();
+  for (int i = 1; i <= 31; ++i) send_to(queue, "a", "a" + std::to_string(i));
+  for (int i = 0; i < 4; ++i) take(queue, 10);
+  send_words(queue, {"b1", "b2"});
+  EXPECT_TRUE(change(queue, handle("a1"), Seconds(0)).has_value());
+  EXPECT_EQ(given(queue, 1), "b1");  // thirty of a are in flight
+  ASSERT_TRUE(deleted(queue, {"a2"}));
+  EXPECT_TRUE(change(queue, handle("a1"), Seconds(0)).has_value());  // visible already
+  EXPECT_EQ(given(queue, 1), "b2");
+  EXPECT_EQ(given(queue, 1), "a1");
+}
+
 TEST_F(FairQueueTest, NoiseIsForgottenAtARestart) {
   const QueueRef queue = create();
   send_many_to(queue, "a", 40);

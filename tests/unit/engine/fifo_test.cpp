@@ -352,6 +352,20 @@ TEST_F(FifoTest, WhatWasFreedOnceStaysFreeWhenTheDelayRisesAgain) {
   EXPECT_EQ(given(fifo()), "a1");
 }
 
+// The change and the sends on both sides of it may come in one millisecond.
+TEST_F(FifoTest, WhatIsSentAfterTheChangeFollowsTheNewDelay) {
+  const QueueRef queue = create_fifo();
+  send_words(queue, {"a1"});
+  ASSERT_TRUE(engine->set_attributes(queue, {{"DelaySeconds", "10"}}).result.has_value());
+  send_words(queue, {"b1"});
+  for (int i = 0; i < 2; ++i) {
+    expect_counts(fifo(), 1, 0, 1);
+    restart_both_ways();
+  }
+  ASSERT_TRUE(engine->set_attributes(fifo(), {{"DelaySeconds", "0"}}).result.has_value());
+  expect_counts(fifo(), 2, 0, 0);
+}
+
 TEST_F(FifoTest, AReceivedMessageIsNeverDelayedAgain) {
   const QueueRef queue = create_fifo();
   send_words(queue, {"a1"});

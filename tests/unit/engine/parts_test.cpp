@@ -203,7 +203,7 @@ TEST(Records, EveryOneComesBackAsItWas) {
   EXPECT_EQ(decode_queue_created(created_bytes)->key, created.key);
   EXPECT_EQ(decode_queue_created(created_bytes)->attributes, attributes);
   EXPECT_EQ(decode_queue_created(created_bytes)->secret, created.secret);
-  EXPECT_EQ(decode_attributes_set(encoded(RecordType::AttributesSet, AttributesSetRecord{attributes, 0}))->attributes,
+  EXPECT_EQ(decode_attributes_set(encoded(RecordType::AttributesSet, AttributesSetRecord{attributes, {}}))->attributes,
             attributes);
   EXPECT_EQ(decode_queue_deleted(encoded(RecordType::QueueDeleted, QueueDeletedRecord{created.key}))->key, created.key);
   EXPECT_EQ(decode_purged(encoded(RecordType::Purged, PurgedRecord{5}))->through_sequence, 5u);
