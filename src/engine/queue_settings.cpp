@@ -67,7 +67,7 @@ Answer<sqs::EmptyResponse> Queue::set_attributes(const sqs::QueueAttributes& cha
   expire(hold, now.engine_ms);
   Matured matured = matured_;
   const std::int64_t matured_ms = now.engine_ms - Millis(attributes_.delay).count();
-  if (is_fifo_ && matured_ms > matured.through_ms) matured = {matured_ms, next_sequence_ - 1};
+  if (is_fifo_ && matured_ms >= matured.through_ms) matured = {matured_ms, next_sequence_ - 1};
   const auto logged = hold.log(RecordType::AttributesSet, now, AttributesSetRecord{changed, matured});
   if (!logged) return {Unexpected(no_room(logged.error())), last_};
   attributes_ = changed;
