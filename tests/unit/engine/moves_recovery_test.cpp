@@ -439,5 +439,29 @@ TEST_F(MovesRecoveryTest, ACheckpointBetweenAnyTwoStepsGivesTheSame) {
   EXPECT_GE(pieces_max, 8u);
 }
 
+// Without room for its record a quarantine is in the pieces alone.
+TEST_F(MovesRecoveryTest, ReplayOfAMoveOverAQuarantinedMessageChangesNothing) {
+  create_pairs();
+  send_words(find("q"), {"a1", "b1"});
+  kill("q");
+  const auto damaged = peek_all(find("dlq")).front().message;
+  store->set_reserve_error(store::Purpose::Upkeep, ErrorKind::Unavailable);
+  engine->quarantine(find("dlq"), damaged.sequence, damaged.location);
+  store->set_reserve_error(store::Purpose::Upkeep, std::nullopt);
+  Pieces pieces;
+  ASSERT_TRUE(engine->write_checkpoint(pieces).has_value());
+  const std::string wanted = picture(*engine);
+  auto image = store->crash();
+  Recorder recorder;
+  ASSERT_TRUE(image->recover(recorder).has_value());
+  auto copy = store->crash();
+  Engine second(*copy, clock, random, log, options);
+  Handed handed(second, pieces, recorder, store::Position{0});
+  ASSERT_TRUE(copy->recover(handed).has_value());
+  EXPECT_EQ(picture(second), wanted);
+  EXPECT_EQ(second.totals().quarantined, 1u);
+  EXPECT_EQ(copy->live_bodies(), 2u);
+}
+
 }  // namespace
 }  // namespace ferry::engine
