@@ -1,7 +1,6 @@
 #include "cli/serve_command.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -148,8 +147,6 @@ Result<void> write_ready_file(const std::string& path, const std::string& url) {
 }
 
 int run(const ServeOptions& options, CommandContext& context) {
-  // Large bodies come and go: with a threshold that stays where it is, their memory goes back to the system at once.
-  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   const sigset_t signals = block_stop_signals();
   const SystemClock clock;
   SystemRandom random;
