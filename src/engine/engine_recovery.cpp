@@ -118,7 +118,7 @@ Result<void> Engine::recovered() {
   state.last = state.shared.store.last();
   for (const auto& [key, queue] : state.queues) {
     FERRY_CHECK(state.queues_by_id.contains(queue->id()));
-    queue->finish_recovery(now());
+    FERRY_TRY_VOID(queue->finish_recovery(now()));
     state.set_dead_letter_target(key, queue->dead_letter_target());
     if (queue->has_running_task()) state.moving.insert(key);
   }

@@ -146,7 +146,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void replay_leaving(const MovedRecord& record);
   void replay_arriving(const MovedRecord& record);
   /// Tells the store which bodies are needed and takes up service at `now`.
-  void finish_recovery(Timestamp now);
+  /// Corrupt.
+  Result<void> finish_recovery(Timestamp now);
 
  private:
   struct Timer {

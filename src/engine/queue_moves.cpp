@@ -282,7 +282,7 @@ std::optional<QueueKey> Queue::plan_move() {
     end_task(hold, *task, sqs::MoveTaskStatus::Failed, std::string(kTooLong));
     return std::nullopt;
   }
-  if (allowance(*task, now.engine_ms) == 0) return std::nullopt;
+  const bool may_move = allowance(*task, now.engine_ms) > 0;
   for (std::size_t looks = 0; looks < kSliceMessages; ++looks) {
     const auto item = index_.next(task_from_);
     if (!item || item->sequence > task->through_sequence) {
@@ -290,6 +290,7 @@ std::optional<QueueKey> Queue::plan_move() {
       return std::nullopt;
     }
     if (is_movable(*item)) {
+      if (!may_move) return std::nullopt;
       const auto destination = destination_of(*task, item->sequence);
       if (!destination) end_task(hold, *task, sqs::MoveTaskStatus::Failed, "CouldNotDetermineMessageSource");
       return destination;

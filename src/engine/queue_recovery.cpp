@@ -351,7 +351,7 @@ Result<void> Queue::replay(const RecordHeader& header, const store::Location& lo
   return {};
 }
 
-void Queue::finish_recovery(Timestamp now) {
+Result<void> Queue::finish_recovery(Timestamp now) {
   const Hold hold(*this);
   last_ = shared_.store.last();
   latest_ms_ = to_epoch_millis(now);
@@ -362,8 +362,11 @@ void Queue::finish_recovery(Timestamp now) {
     const MessageEntry& entry = *item->entry;
     shared_.store.retain(entry.location);
     if (entry.has(MessageEntry::Arrived)) {
-      const WrittenAs& written_as = arrivals_.find(item->sequence)->second.written_as;
-      if (written_as != WrittenAs{id_, item->sequence}) shared_.moved.set(written_as, {id_, item->sequence});
+      const Arrival& arrival = arrivals_.find(item->sequence)->second;
+      if (arrival.source > dead_letter_sources_.size())
+        return fail(ErrorKind::Corrupt,
+                    "a message of queue " + key_.name + " came from a queue that the checkpoint does not name");
+      if (arrival.written_as != WrittenAs{id_, item->sequence}) shared_.moved.set(arrival.written_as, {id_, item->sequence});
     }
     line_->insert(item->sequence, entry.group, entry.enqueued_ms());
     if (is_delayed(item->sequence, entry, latest_ms_)) {
@@ -382,6 +385,7 @@ void Queue::finish_recovery(Timestamp now) {
   line_->settle(latest_ms_);
   window_.settle(latest_ms_);
   for (const auto& [sequence, entry] : quarantined_) shared_.store.retain(entry.location);
+  return {};
 }
 
 }  // namespace ferry::engine

@@ -310,5 +310,24 @@ TEST_F(RecoveryTest, DamagedRecordsAndPiecesAreRefused) {
   EXPECT_EQ(fresh.restore_piece(encode_piece(orphan)).error().kind, ErrorKind::Corrupt);
 }
 
+TEST_F(RecoveryTest, AnArrivalFromAQueueThatNothingNamesIsRefused) {
+  for (const std::uint32_t source : {1u, 2u}) {
+    Engine fresh(*store, clock, random, log, options);
+    QueuePiece queue;
+    queue.queue_id = 7;
+    queue.key = key("q");
+    queue.next_sequence = 2;
+    queue.dead_letter_sources = {key("source")};
+    MessagesPiece messages;
+    messages.queue_id = 7;
+    messages.entries.resize(1);
+    messages.entries[0].sequence = 1;
+    messages.entries[0].arrival = Arrival{{7, 1}, {}, 0, source, 0};
+    ASSERT_TRUE(fresh.restore_piece(encode_piece(queue)).has_value());
+    ASSERT_TRUE(fresh.restore_piece(encode_piece(messages)).has_value());
+    EXPECT_EQ(fresh.recovered().has_value(), source == 1);
+  }
+}
+
 }  // namespace
 }  // namespace ferry::engine
