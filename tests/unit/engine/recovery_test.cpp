@@ -311,6 +311,9 @@ TEST_F(RecoveryTest, DamagedRecordsAndPiecesAreRefused) {
 }
 
 TEST_F(RecoveryTest, AnArrivalFromAQueueThatNothingNamesIsRefused) {
+  const QueueRef real = create("real");
+  send(real, "x");
+  const store::Location location = engine->peek(real, 0, 1).result->front().message.location;
   for (const std::uint32_t source : {1u, 2u}) {
     Engine fresh(*store, clock, random, log, options);
     QueuePiece queue;
@@ -322,6 +325,7 @@ TEST_F(RecoveryTest, AnArrivalFromAQueueThatNothingNamesIsRefused) {
     messages.queue_id = 7;
     messages.entries.resize(1);
     messages.entries[0].sequence = 1;
+    messages.entries[0].location = location;
     messages.entries[0].arrival = Arrival{{7, 1}, {}, 0, source, 0};
     ASSERT_TRUE(fresh.restore_piece(encode_piece(queue)).has_value());
     ASSERT_TRUE(fresh.restore_piece(encode_piece(messages)).has_value());
