@@ -315,6 +315,8 @@ TEST_F(RecoveryTest, AnArrivalFromAQueueThatNothingNamesIsRefused) {
   send(real, "x");
   const store::Location location = engine->peek(real, 0, 1).result->front().message.location;
   for (const std::uint32_t source : {1u, 2u}) {
+    engine.reset();
+    store = store->crash();  // nothing is retained in the new one yet
     Engine fresh(*store, clock, random, log, options);
     QueuePiece queue;
     queue.queue_id = 7;
