@@ -7,98 +7,18 @@ Nothing here passes or fails: a machine that is busy gives other rates, the rati
 
 import argparse
 import json
-import mmap
 import os
 import pathlib
 import re
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from servers import BUILD, ROOT, Ferry, Process, free_port, machine_facts, note, print_facts, text_of, work_folder, write_results
+
 BODY_BYTES = 1024
 NGINX_ANSWER_BYTES = 400
-IN_MEMORY = {"tmpfs", "ramfs", "overlayfs-on-tmpfs"}
-
-
-def text_of(*command):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return (done.stdout + done.stderr).strip()
-
-
-def file_system_of(folder):
-    """(type, device) of the file system that holds `folder`."""
-    best = ("", "", "")
-    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
-        device, mount, kind = line.split()[:3]
-        if (str(folder) + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best[0]):
-            best = (mount, kind, device)
-    return best[1], best[2]
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-def probe_disk(folder, seconds=1.0):
-    """Syncs per second and median latency of one writer: O_DIRECT|O_DSYNC writes of 4 KiB over zero-written space."""
-    path, size = folder / "probe", 4 * 1024 * 1024
-    path.write_bytes(bytes(size))
-    times = []
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_DSYNC)
-    except OSError:
-        return "this file system has no direct writes"
-    try:
-        os.fsync(descriptor)
-        block = mmap.mmap(-1, 4096)
-        until = time.perf_counter() + seconds
-        while (begun := time.perf_counter()) < until:
-            os.pwrite(descriptor, block, len(times) * 4096 % size)
-            times.append(time.perf_counter() - begun)
-    finally:
-        os.close(descriptor)
-        path.unlink()
-    return f"{len(times) / seconds:,.0f} syncs/s of 4 KiB one by one, median {statistics.median(times) * 1e6:,.0f} us, in this minute"
-
-
-class Process:
-    """A server process; CPU seconds that it and its children have used."""
-
-    def __init__(self, command, log):
-        self.log = log
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(log, "ab"), stderr=subprocess.STDOUT)
-        self.pids = [self.process.pid]
-
-    def cpu_seconds(self):
-        ticks = 0
-        for pid in self.pids:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    def wait_for(self, condition, what):
-        deadline = time.monotonic() + 30
-        while not condition():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"error: {what} did not start; see {self.log}")
-            time.sleep(0.02)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 class Nginx(Process):
@@ -125,28 +45,6 @@ class Nginx(Process):
         self.pids += [int(pid) for pid in children]
 
 
-class Ferry(Process):
-    def __init__(self, folder, options):
-        self.data = folder / "data"
-        ready = folder / "ready"
-        ready.unlink(missing_ok=True)
-        super().__init__([str(ROOT / "build/release/ferry"), "serve", "--listen", "127.0.0.1:0", "--data", str(self.data), "--ready-file",
-                          str(ready), "--no-purge-wait", "--no-deletion-wait", *options], folder / "ferry.log")
-        self.wait_for(lambda: ready.exists() and ready.read_text().strip(), "ferry")
-        self.url = ready.read_text().strip()
-        self.port = int(self.url.rstrip("/").rsplit(":", 1)[1])
-
-    def call(self, action, **members):
-        request = urllib.request.Request(self.url, json.dumps(members).encode(), {
-            "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"AmazonSQS.{action}"})
-        body = urllib.request.urlopen(request, timeout=60).read()
-        return json.loads(body) if body else {}
-
-    def metrics(self):
-        text = urllib.request.urlopen(f"{self.url}/metrics", timeout=10).read().decode()
-        return dict(re.findall(r"^(ferry_\w+) ([\d.e+]+)$", text, re.MULTILINE)), text
-
-
 def run_wrk(port, script, seconds, connections, queue):
     """Requests per second, and how many there were; errors end the benchmark."""
     done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(ROOT / "bench/wrk" / script),
@@ -160,7 +58,7 @@ def run_wrk(port, script, seconds, connections, queue):
 
 
 def run_cycle(port, batch, seconds, connections, queue, blind):
-    command = [str(ROOT / "build/release/ferry_load"), "127.0.0.1", str(port), queue, "--batch", str(batch), "--connections", str(connections),
+    command = [str(BUILD / "ferry_load"), "127.0.0.1", str(port), queue, "--batch", str(batch), "--connections", str(connections),
                "--seconds", str(seconds), "--body", str(BODY_BYTES)] + (["--blind"] if blind else [])
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
@@ -233,49 +131,30 @@ def main():
     args = parser.parse_args()
     if args.rounds < 1 or args.seconds < 1:
         parser.error("at least one round of one second")
-    args.data.mkdir(parents=True, exist_ok=True)
-    folder = args.data.resolve() / "run"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    kind, device = file_system_of(folder)
-    if kind in IN_MEMORY:
-        sys.exit(f"error: {folder} is in memory ({kind}): durable means a disk. Name a folder on one with --data DIR")
-
-    nginx = ferry = None
     results = {}
-    try:
-        nginx = Nginx(folder)
-        ferry = Ferry(folder, args.serve_option)
-        _, text = ferry.metrics()
-        method = re.search(r'sync_method_info\{method="([^"]+)"', text)
-        facts = {
-            "ferry": text_of(str(ROOT / "build/release/ferry"), "--version"), "nginx": text_of("nginx", "-v"),
-            "wrk": text_of("wrk", "-v").splitlines()[0].strip(), "compiler": text_of("c++", "--version").splitlines()[0],
-            "kernel": os.uname().release, "cores": os.cpu_count(),
-            "processor": next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), os.uname().machine),
-            "file system": f"{kind} on {device}", "sync method": method.group(1) if method else "not told by the server",
-            "disk": probe_disk(folder), "busy before": f"load average {os.getloadavg()[0]:.1f}",
-            "load": f"{args.connections} connections, bodies of {BODY_BYTES} bytes, {args.rounds} rounds of {args.seconds} s in turns",
-        }
-        for name, value in facts.items():
-            print(f"{name:14}{value}")
-        for case in args.only or CASES:
-            results[case] = {"ferry": [], "nginx": [], "seconds": args.seconds}
-            for turn in range(args.rounds):
-                print(f"    {case}, round {turn + 1} of {args.rounds}", file=sys.stderr)
-                results[case]["nginx"].append(measure(nginx, case, args.seconds, args.connections, "bench", True))
-                queue = ferry.call("CreateQueue", QueueName="bench")["QueueUrl"]
-                results[case]["ferry"].append(measure(ferry, case, args.seconds, args.connections, queue, False))
-                ferry.call("PurgeQueue", QueueUrl=queue)
-        report(results, sys.stdout)
-        path = args.data / "result.json"
-        path.write_text(json.dumps({"facts": facts, "results": results}, indent=1) + "\n")
-        print(f"every round: {path}")
-    finally:
-        for server in (ferry, nginx):
-            if server is not None:
-                server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with work_folder(args.data) as folder:
+        nginx = ferry = None
+        try:
+            nginx = Nginx(folder)
+            ferry = Ferry(folder, args.serve_option)
+            facts = machine_facts(folder, ferry.sync_method())
+            facts |= {"nginx": text_of("nginx", "-v"), "wrk": text_of("wrk", "-v").splitlines()[0].strip(),
+                      "load": f"{args.connections} connections, bodies of {BODY_BYTES} bytes, {args.rounds} rounds of {args.seconds} s in turns"}
+            print_facts(facts)
+            for case in args.only or CASES:
+                results[case] = {"ferry": [], "nginx": [], "seconds": args.seconds}
+                for turn in range(args.rounds):
+                    note(f"{case}, round {turn + 1} of {args.rounds}")
+                    results[case]["nginx"].append(measure(nginx, case, args.seconds, args.connections, "bench", True))
+                    queue = ferry.create_queue("bench")
+                    results[case]["ferry"].append(measure(ferry, case, args.seconds, args.connections, queue, False))
+                    ferry.call("PurgeQueue", QueueUrl=queue)
+            report(results, sys.stdout)
+            write_results(args.data, "result", facts, results)
+        finally:
+            for server in (ferry, nginx):
+                if server is not None:
+                    server.stop()
 
 
 if __name__ == "__main__":
