@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -87,14 +88,22 @@ class Journal final : public Store {
   bool commit_step();
   /// One of: prepare a segment, publish or write a checkpoint, free segments, compact some.
   bool maintain_step();
-  /// Answers one read().
+  /// Reads one stretch of a read(), and answers it when that was the last.
   bool read_step();
 
  private:
-  struct ReadRequest {
+  // A read(), and what it has found so far; whoever reads its last stretch answers it.
+  struct ReadJob {
     std::vector<Location> locations;
-    std::vector<std::shared_ptr<Segment>> segments;  // pinned; null: there is none
+    std::vector<std::optional<Result<Payload>>> answers;
+    std::atomic<std::size_t> left;
     ReadCallback done;
+  };
+  // Payloads that lie near each other, by their places: one thread's work.
+  struct ReadRequest {
+    std::shared_ptr<ReadJob> job;  // shared by its stretches
+    std::vector<std::size_t> indices;
+    std::shared_ptr<Segment> segment;  // pinned; null: there is none
   };
   // Where a group lies: from it a replay can start.
   struct GroupMark {
@@ -171,7 +180,8 @@ class Journal final : public Store {
   std::shared_ptr<Segment> find_segment(std::uint32_t number) const;       // (L)
   Result<Payload> read_from_disk(const std::shared_ptr<Segment>& segment, const Location& location, std::uint32_t read_to);
   Result<std::shared_ptr<File>> file_of(const std::shared_ptr<Segment>& segment);
-  Result<Payload> answer(const ReadRequest& request, std::size_t index, std::uint32_t read_to);
+  std::vector<ReadRequest> stretches(const std::shared_ptr<ReadJob>& job) const;  // (L)
+  Result<Payload> answer(const ReadRequest& request, const Location& location, std::uint32_t read_to);
 
   // journal_maintenance.cpp; they answer whether something was done
   Result<bool> prepare_if_needed();

@@ -62,30 +62,54 @@ std::optional<Payload> Journal::read_now(const Location& location) {
 }
 
 void Journal::read(std::vector<Location> locations, ReadCallback done) {
-  ReadRequest request{std::move(locations), {}, std::move(done)};
   std::vector<Result<Payload>> payloads;
   {
     const std::lock_guard lock(mutex_);
-    for (const Location& location : request.locations) {
+    for (const Location& location : locations) {
       Payload payload;
       if (find_in_memory(location, &payload) != Found::Ready) break;
       payloads.emplace_back(std::move(payload));
     }
-    if (payloads.size() < request.locations.size() && stopping_) {
+    if (payloads.size() < locations.size() && stopping_) {
       payloads.clear();
-      for (std::size_t i = 0; i < request.locations.size(); ++i)
+      for (std::size_t i = 0; i < locations.size(); ++i)
         payloads.emplace_back(fail(ErrorKind::Unavailable, "the store is closed"));
-    } else if (payloads.size() < request.locations.size()) {
-      for (const Location& location : request.locations) {
-        request.segments.push_back(find_segment(location.segment));
-        if (request.segments.back() != nullptr) ++request.segments.back()->pins;
+    } else if (payloads.size() < locations.size()) {
+      const auto job = std::make_shared<ReadJob>();
+      job->answers.resize(locations.size());
+      job->left = locations.size();
+      job->locations = std::move(locations);
+      job->done = std::move(done);
+      for (ReadRequest& request : stretches(job)) {
+        if (request.segment != nullptr) ++request.segment->pins;
+        reads_.push_back(std::move(request));
+        read_cv_.notify_one();
       }
-      reads_.push_back(std::move(request));
-      read_cv_.notify_one();
       return;
     }
   }
-  request.done(std::move(payloads));
+  done(std::move(payloads));
+}
+
+// Neighbours on disk are fetched in one go, others side by side.
+std::vector<Journal::ReadRequest> Journal::stretches(const std::shared_ptr<ReadJob>& job) const {
+  const std::vector<Location>& locations = job->locations;
+  std::vector<std::size_t> order(locations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(locations[a].segment, locations[a].offset) < std::pair(locations[b].segment, locations[b].offset);
+  });
+  std::vector<ReadRequest> requests;
+  const Location* first = nullptr;
+  for (const std::size_t index : order) {
+    const Location& location = locations[index];
+    if (first == nullptr || location.segment != first->segment || location.offset - first->offset > kReadAheadBytes) {
+      first = &location;
+      requests.push_back({job, {}, find_segment(location.segment)});
+    }
+    requests.back().indices.push_back(index);
+  }
+  return requests;
 }
 
 bool Journal::read_step() {
@@ -95,50 +119,34 @@ bool Journal::read_step() {
     if (reads_.empty()) return false;
     request = std::move(reads_.front());
     reads_.pop_front();
-    const bool must_wait = std::any_of(request.locations.begin(), request.locations.end(), [&](const Location& location) {
+    const bool must_wait = std::any_of(request.indices.begin(), request.indices.end(), [&](std::size_t index) {
       Payload unused;
-      return find_in_memory(location, &unused) == Found::Unpublished;
+      return find_in_memory(request.job->locations[index], &unused) == Found::Unpublished;
     });
     if (must_wait && !failed_ && !stopping_) {
       parked_reads_.push_back(std::move(request));
       return true;
     }
   }
-  // Neighbours on disk are fetched in one go: in the order of their places, each read reaches as far as the next ones want.
-  const auto& locations = request.locations;
-  std::vector<std::size_t> order(locations.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(locations[a].segment, locations[a].offset) < std::pair(locations[b].segment, locations[b].offset);
-  });
-  std::vector<std::optional<Result<Payload>>> answers(locations.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const Location& first = locations[order[i]];
-    std::uint32_t read_to = first.offset;
-    for (std::size_t j = i; j < order.size(); ++j) {
-      const Location& next = locations[order[j]];
-      if (next.segment != first.segment || next.offset - first.offset > kReadAheadBytes) break;
-      read_to = std::max(read_to, next.offset + static_cast<std::uint32_t>(record_bytes(next.length)));
-    }
-    answers[order[i]] = answer(request, order[i], read_to);
-  }
-  {
+  // Each read reaches as far as the next ones want.
+  ReadJob& job = *request.job;
+  const Location& last = job.locations[request.indices.back()];
+  const auto read_to = last.offset + static_cast<std::uint32_t>(record_bytes(last.length));
+  for (const std::size_t index : request.indices) job.answers[index] = answer(request, job.locations[index], read_to);
+  if (request.segment != nullptr) {
     const std::lock_guard lock(mutex_);
-    for (const auto& segment : request.segments) {
-      if (segment != nullptr) --segment->pins;
-    }
+    --request.segment->pins;
   }
+  if (job.left.fetch_sub(request.indices.size()) != request.indices.size()) return true;
   std::vector<Result<Payload>> payloads;
-  payloads.reserve(answers.size());
-  for (auto& payload : answers) payloads.push_back(std::move(*payload));
-  request.done(std::move(payloads));
+  payloads.reserve(job.answers.size());
+  for (auto& payload : job.answers) payloads.push_back(std::move(*payload));
+  job.done(std::move(payloads));
   return true;
 }
 
-Result<Payload> Journal::answer(const ReadRequest& request, std::size_t index, std::uint32_t read_to) {
-  const Location& location = request.locations[index];
-  const std::shared_ptr<Segment>& segment = request.segments[index];
-  if (segment == nullptr) return fail(ErrorKind::NotFound, "the payload was released");
+Result<Payload> Journal::answer(const ReadRequest& request, const Location& location, std::uint32_t read_to) {
+  if (request.segment == nullptr) return fail(ErrorKind::NotFound, "the payload was released");
   {
     const std::lock_guard lock(mutex_);
     Payload payload;
@@ -153,7 +161,7 @@ Result<Payload> Journal::answer(const ReadRequest& request, std::size_t index, s
         break;
     }
   }
-  return read_from_disk(segment, location, read_to);
+  return read_from_disk(request.segment, location, read_to);
 }
 
 Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment, const Location& location,
@@ -175,7 +183,7 @@ Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment,
     auto buffer = std::make_shared<AlignedBuffer>(stop - start);
     FERRY_TRY(const std::size_t got, file->read_at(start, buffer->span()));
     if (got != buffer->size()) return damaged_record(location);
-    extent = ReadCache::Extent{std::move(buffer), start, static_cast<std::uint32_t>(stop - start)};
+    extent = ReadCache::Extent{std::move(buffer), start, static_cast<std::uint32_t>(stop - start), forward};
     read_cache_.insert(location.segment, *extent);
   }
   const auto payload = check_record(extent->buffer->span().subspan(location.offset - extent->start, size), location);

@@ -16,6 +16,10 @@
 #include "store/journal/journal.h"
 
 namespace ferry::store {
+namespace {
+// 16 KiB random reads a second of a virtual machine's disk with 1, 2, 4, 8, 16 threads: 8, 13, 28, 34, 43 thousand.
+constexpr int kReaders = 8;
+}  // namespace
 
 Result<void> Journal::recover(Owner& owner) {
   FERRY_CHECK(owner_ == nullptr);
@@ -37,8 +41,7 @@ Result<void> Journal::recover(Owner& owner) {
   if (options_.threads == JournalOptions::Threads::Own) {
     threads_.emplace_back([this] { commit_loop(); });
     threads_.emplace_back([this] { maintain_loop(); });
-    threads_.emplace_back([this] { read_loop(); });
-    threads_.emplace_back([this] { read_loop(); });
+    for (int i = 0; i < kReaders; ++i) threads_.emplace_back([this] { read_loop(); });
   }
   return {};
 }

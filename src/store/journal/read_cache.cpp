@@ -17,10 +17,14 @@ std::optional<ReadCache::Extent> ReadCache::find(std::uint32_t segment, std::uin
 
 bool ReadCache::follows(std::uint32_t segment, std::uint32_t offset) const {
   const std::lock_guard lock(mutex_);
-  auto at = extents_.upper_bound(Key{segment, offset});
-  if (at == extents_.begin()) return false;
-  --at;
-  return at->first.first == segment && at->second.end() + kNearBytes >= offset;
+  const auto near_before = [&](auto at, std::uint32_t place) {
+    if (at == extents_.begin()) return extents_.end();
+    --at;
+    return at->first.first == segment && at->second.end() + kNearBytes >= place ? at : extents_.end();
+  };
+  const auto before = near_before(extents_.upper_bound(Key{segment, offset}), offset);
+  if (before == extents_.end()) return false;
+  return before->second.is_forward || near_before(before, before->second.start) != extents_.end();
 }
 
 void ReadCache::insert(std::uint32_t segment, Extent extent) {

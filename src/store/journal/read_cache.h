@@ -23,11 +23,13 @@ class ReadCache {
     std::shared_ptr<const AlignedBuffer> buffer;  // shared with the payloads that were given out of it
     std::uint32_t start = 0;                      // in the segment
     std::uint32_t bytes = 0;
+    bool is_forward = false;  // read because follows() said so
     std::uint32_t end() const { return start + bytes; }
   };
   /// The extent that holds [offset, offset + bytes) whole.
   std::optional<Extent> find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) const;
-  /// Whether something shortly before `offset` is here: the reads go forward.
+  /// Whether the reads go forward: shortly before `offset` there is an extent that was read forward, or one that has another
+  /// shortly before it. One alone may be there by chance.
   bool follows(std::uint32_t segment, std::uint32_t offset) const;
   void insert(std::uint32_t segment, Extent extent);
   /// The bytes that are kept now.

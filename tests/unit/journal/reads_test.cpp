@@ -1,0 +1,60 @@
+// What is read from disk, and how far.
+
+#include "rig.h"
+#include "store/journal/read_cache.h"
+
+namespace ferry::test {
+namespace {
+
+store::ReadCache::Extent extent(std::uint32_t start, bool is_forward = false) {
+  return {std::make_shared<AlignedBuffer>(4096), start, 4096, is_forward};
+}
+
+TEST(ReadCache, OneNeighbourIsChanceTwoAreADirection) {
+  constexpr std::uint32_t kNear = 64 * 1024;
+  store::ReadCache cache(1u << 20);
+  EXPECT_FALSE(cache.follows(1, 8192));
+  cache.insert(1, extent(4096));
+  EXPECT_FALSE(cache.follows(1, 8192));
+  cache.insert(1, extent(8192));
+  EXPECT_TRUE(cache.follows(1, 12288));
+  EXPECT_TRUE(cache.follows(1, 12288 + kNear));
+  EXPECT_FALSE(cache.follows(1, 12288 + kNear + 1));
+  EXPECT_FALSE(cache.follows(2, 12288));
+  // Behind a stretch that was read forward one is enough.
+  cache.insert(3, extent(4096, true));
+  EXPECT_TRUE(cache.follows(3, 8192));
+}
+
+TEST(JournalReads, ScatteredPayloadsAreReadApartAndAnsweredTogetherInOrder) {
+  store::JournalOptions options = small_options();
+  options.segment_first_bytes = options.segment_max_bytes = 1u << 20;
+  Rig rig({}, options);
+  ASSERT_TRUE(rig.start());
+  std::vector<store::Location> locations;
+  for (int i = 0; i < 40; ++i) {
+    const store::RecordShape shape{15'000, true};
+    auto reservation = rig.journal->reserve(std::span(&shape, 1), store::Purpose::Growth);
+    ASSERT_TRUE(reservation.has_value());
+    locations.push_back(reservation->slots[0].location);
+    std::fill(reservation->slots[0].bytes.begin(), reservation->slots[0].bytes.end(), static_cast<std::byte>(i));
+    rig.journal->publish(std::move(*reservation));
+    rig.commit();
+    rig.maintain();
+  }
+  ASSERT_EQ(locations.front().segment, locations.back().segment);
+  std::vector<int> first_bytes;
+  // Far, near the first, far, near the far one: two stretches.
+  rig.journal->read({locations[30], locations[1], locations[31], locations[0]},
+                    [&](std::vector<Result<store::Payload>> payloads) {
+                      for (const auto& payload : payloads) first_bytes.push_back(static_cast<int>(payload->bytes.front()));
+                    });
+  ASSERT_TRUE(rig.journal->read_step());
+  EXPECT_TRUE(first_bytes.empty());
+  ASSERT_TRUE(rig.journal->read_step());
+  EXPECT_EQ(first_bytes, (std::vector<int>{30, 1, 31, 0}));
+  EXPECT_FALSE(rig.journal->read_step());
+}
+
+}  // namespace
+}  // namespace ferry::test
