@@ -283,6 +283,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::deque<MoveTaskState> move_tasks_;  // the newest last
   std::uint64_t task_from_ = 0;           // the running task has seen the numbers below
   std::int64_t task_not_before_ms_ = 0;   // after the store had no room for its record
+  bool task_waits_ = true;                // until its rate lets it move again
   sqs::TextMap tags_;
   std::deque<Grave> graves_;
   Waiters waiters_;

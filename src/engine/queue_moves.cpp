@@ -190,6 +190,7 @@ sqs::ApiResult<Uuid> Queue::start_move_task(Hold& hold, const Engine::MoveTaskCo
   move_tasks_.push_back(task);
   task_from_ = 0;
   task_not_before_ms_ = 0;
+  task_waits_ = false;
   return task.id;
 }
 
@@ -282,7 +283,9 @@ std::optional<QueueKey> Queue::plan_move() {
     end_task(hold, *task, sqs::MoveTaskStatus::Failed, std::string(kTooLong));
     return std::nullopt;
   }
+  // It looks ahead once after it has moved, to end with its last message; then not before it may move again.
   const bool may_move = allowance(*task, now.engine_ms) > 0;
+  if (!may_move && task_waits_) return std::nullopt;
   for (std::size_t looks = 0; looks < kSliceMessages; ++looks) {
     const auto item = index_.next(task_from_);
     if (!item || item->sequence > task->through_sequence) {
@@ -290,6 +293,7 @@ std::optional<QueueKey> Queue::plan_move() {
       return std::nullopt;
     }
     if (is_movable(*item)) {
+      task_waits_ = !may_move;
       if (!may_move) return std::nullopt;
       const auto destination = destination_of(*task, item->sequence);
       if (!destination) end_task(hold, *task, sqs::MoveTaskStatus::Failed, "CouldNotDetermineMessageSource");
