@@ -101,12 +101,13 @@ std::size_t ReferenceModel::run_task(const std::string& source, std::size_t inde
     ModelQueue& from = edit(source, now);
     ModelTask& task = from.tasks[index];
     const std::int64_t allowed = task.rate ? std::max<std::int64_t>(1, *task.rate * (now - task.started) / 1'000) : INT64_MAX;
+    if (task.waits && static_cast<std::int64_t>(task.moved) >= allowed) return steps;
     std::vector<ModelMessage> leaving;
     std::optional<std::string> destination;
     std::string ended;
     std::string reason;
     const std::size_t together = static_cast<std::size_t>(std::min(kMovedTogether, task.rate.value_or(kMovedTogether)));
-    while (leaving.size() < together && static_cast<std::int64_t>(task.moved) < allowed) {
+    while (leaving.size() < together) {
       const auto next = std::find_if(from.messages.begin(), from.messages.end(), [&](const ModelMessage& message) {
         const bool is_free = !from.fifo || &message == from.head(*message.group);
         return message.sequence > task.passed && message.sequence <= task.through && from.ready(message, now) && is_free;
@@ -115,6 +116,9 @@ std::size_t ReferenceModel::run_task(const std::string& source, std::size_t inde
         if (leaving.empty()) ended = "COMPLETED";
         break;
       }
+      task.passed = next->sequence - 1;
+      task.waits = static_cast<std::int64_t>(task.moved) >= allowed;
+      if (task.waits) break;
       const auto wanted = task.destination ? task.destination : next->dead_letter_source;
       if (!leaving.empty() && wanted != destination) break;
       if (!wanted || find(*wanted) == nullptr) {

@@ -205,7 +205,10 @@ void ModelQueue::restart(std::int64_t now) {
   last_send.clear();
   usage.clear();
   dead_letters_left.clear();
-  for (ModelTask& task : tasks) task.passed = 0;
+  for (ModelTask& task : tasks) {
+    task.passed = 0;
+    task.waits = true;
+  }
   at = now;
   std::erase_if(messages, [&](const ModelMessage& message) { return expired(message, at); });
   for (const ModelMessage& message : messages) {

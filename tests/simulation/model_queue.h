@@ -67,6 +67,7 @@ struct ModelTask {
   std::int64_t started_wall = 0;
   std::uint64_t through = 0;  ///< the last number when it started
   std::uint64_t passed = 0;   ///< the pass has come by all numbers up to here
+  bool waits = false;         ///< it knows that there is more, and must not move it yet
   std::string failure_reason;
 };
 

@@ -167,6 +167,7 @@ void Simulation::checkpoint() {
 // Everything due is done; then the store holds exactly the bodies that live.
 void Simulation::settle() {
   const std::int64_t at = now();
+  const store::Position before = store_->last();
   int turns = 0;
   for (auto due = engine_->tick(); due && to_epoch_millis(*due) <= at; due = engine_->tick()) {
     ASSERT_LT(++turns, 10'000) << "tick() never comes to rest";
@@ -174,8 +175,7 @@ void Simulation::settle() {
   model_.look(at);
   const std::size_t steps = model_.settle(at, wall());
   trace("settle, steps " + std::to_string(steps));
-  remember();
-  if (steps > 1) store_->sync_all();  // the model knows no state in between
+  remember(before, steps > 0 ? 1 : store_->last().value - before.value);
   EXPECT_EQ(engine_->totals().messages, model_.living(at));
   EXPECT_EQ(engine_->totals().quarantined, model_.quarantined());
   EXPECT_EQ(store_->live_bodies(), model_.living(at) + model_.quarantined());

@@ -125,6 +125,7 @@ class Simulation {
 
   // ---- comparison (simulation_check.cpp)
   void remember();
+  void remember(store::Position before, std::uint64_t records);
   void check();
   void check_queue(const std::string& name);
   void check_tasks(const std::string& name);

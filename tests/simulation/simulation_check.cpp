@@ -11,6 +11,12 @@ void Simulation::remember() {
   if (history_.back().first < store_->last()) history_.emplace_back(store_->last(), model_);
 }
 
+// The model knows no state in between: when an operation wrote more than the one reservation of `records`, all of it survives.
+void Simulation::remember(store::Position before, std::uint64_t records) {
+  remember();
+  if (store_->last().value - before.value > records) store_->sync_all();
+}
+
 void Simulation::check() {
   remember();
   while (history_.size() > 1 && history_[1].first <= store_->durable()) history_.pop_front();

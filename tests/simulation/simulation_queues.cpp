@@ -155,6 +155,7 @@ void Simulation::permissions() {
   const std::string name = some_name();
   const auto queue = find(name);
   if (queue == nullptr) return;
+  (void)engine_->counts(queue);  // looks at the clock, as the model does afterwards
   const std::string label = "label-" + std::to_string(below(3));
   const std::uint64_t dice = below(8);
   if (dice == 0) return set(name, {{"Policy", ""}});
