@@ -261,8 +261,11 @@ void Queue::replay_move_task(const MoveTaskState& changed) {
     task = changed;
     return;
   }
-  if (move_tasks_.size() == sqs::kMoveTaskListMax) move_tasks_.pop_front();
-  move_tasks_.push_back(changed);
+  // A piece may have dropped an old one already: the order is that of their starts.
+  const auto later = std::find_if(move_tasks_.begin(), move_tasks_.end(),
+                                  [&](const MoveTaskState& task) { return task.started.engine_ms > changed.started.engine_ms; });
+  move_tasks_.insert(later, changed);
+  if (move_tasks_.size() > sqs::kMoveTaskListMax) move_tasks_.pop_front();
 }
 
 Result<void> Queue::replay(const RecordHeader& header, const store::Location& location, std::span<const std::byte> payload) {
