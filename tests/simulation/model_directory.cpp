@@ -1,6 +1,7 @@
 // Queues and what is set on them.
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "reference_model.h"
 
@@ -196,7 +197,8 @@ Failure ReferenceModel::set_attributes(const std::string& name, const TextMap& a
     queue.matured_sequence = queue.last_sequence;
   }
   queue.modified_wall = wall;
-  queue.advance(now);
+  queue.freshen();     // first what is delayed no longer
+  queue.advance(now);  // then what is too old by now
   return {};
 }
 

@@ -1,6 +1,7 @@
 // What goes on in the background: the rest of the dead letters, and move tasks.
 
 #include <algorithm>
+#include <utility>
 
 #include "reference_model.h"
 

@@ -134,14 +134,18 @@ void Simulation::pass_time() {
   if (chance(12)) {
     clock_.jump_wall(Seconds(static_cast<std::int64_t>(below(7'200)) - 3'600));
   } else {
-    const std::int64_t until = before + static_cast<std::int64_t>(chance(8) ? below(150'000) : below(6'000));
-    if (is_punctual_) {
-      for (auto next = model_.next_event(); next && *next < until && !testing::Test::HasFailure(); next = model_.next_event())
-        advance_to(*next);
-    }
-    advance_to(until, is_punctual_ || chance(2));
+    pass_time(static_cast<std::int64_t>(chance(8) ? below(150'000) : below(6'000)), chance(2));
   }
   EXPECT_GE(now(), before) << "engine time went back";
+}
+
+void Simulation::pass_time(std::int64_t milliseconds, bool settled) {
+  const std::int64_t until = now() + milliseconds;
+  if (is_punctual_) {
+    for (auto next = model_.next_event(); next && *next < until && !testing::Test::HasFailure(); next = model_.next_event())
+      advance_to(*next, true);
+  }
+  advance_to(until, settled || is_punctual_);
 }
 
 // Engine time is slewed towards the wall clock, so it may be a little off.

@@ -113,7 +113,8 @@ class Simulation {
   // ---- time and disk (simulation.cpp)
   void operate();
   void pass_time();
-  void advance_to(std::int64_t time, bool settled = true);
+  void pass_time(std::int64_t milliseconds, bool settled);
+  void advance_to(std::int64_t time, bool settled);
   void sync();
   void checkpoint();
   void settle();
@@ -127,7 +128,7 @@ class Simulation {
   void remember();
   void remember(store::Position before, std::uint64_t records);
   void check();
-  void check_queue(const std::string& name);
+  void check_queue(const std::string& name, bool thoroughly);
   void check_tasks(const std::string& name);
   void check_messages(const std::string& name);
   void check_listing(const std::string& prefix);

@@ -328,7 +328,7 @@ void Simulation::flood() {
   set(name, {{"DelaySeconds", "0"}, {"RedrivePolicy", ""}, {"MessageRetentionPeriod", "900"}});
   for (int i = 0; i < 20; ++i) send(name, 10, true);
   for (int i = 0; i < 30; ++i) receive(name, nullptr, 1, 10);
-  clock_.advance(Seconds(1));
+  pass_time(1'000, true);
   set(name, {{"RedrivePolicy", R"({"deadLetterTargetArn":")" + arn_of(target) + R"(","maxReceiveCount":1})"}});
   for (int i = 0; i < 2; ++i) {
     receive(name, nullptr, 0, 10);

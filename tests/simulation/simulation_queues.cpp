@@ -11,7 +11,7 @@ namespace ferry::simulation {
 sqs::TextMap Simulation::some_attributes(const std::string& name) {
   sqs::TextMap attributes;
   const auto add = [&](const char* attribute, std::int64_t value) { attributes.emplace_back(attribute, std::to_string(value)); };
-  if (chance(3)) add("DelaySeconds", one_of({0, 0, 4, 8}));
+  if (chance(3)) add("DelaySeconds", one_of({0, 0, 4, 8, 60}));
   if (chance(3)) add("VisibilityTimeout", one_of({0, 10, 20, 30}));
   if (chance(3)) add("MessageRetentionPeriod", one_of({60, 180, 300, 900}));
   if (chance(8)) add("MaximumMessageSize", one_of({1'024, 2'000}));
