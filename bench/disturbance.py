@@ -19,6 +19,8 @@ BODY_BYTES = 100
 RETENTION_LEAST = 60
 TOUCHABLE = 110_000  # of a standard queue: what can be in flight at once
 GOAL_MS = 20
+KINDS = {"standard": "standard", "fifo": "FIFO, N/10 groups", "tenants": "N/10 tenants"}
+DEAD_LETTERS = "dead letters"
 
 
 def part(values, share):
@@ -95,10 +97,10 @@ class Bench:
         self.results[what] = {"before": before, "during": during, "answered_ms": (answered - changed) * 1000, "freed_s": freed}
         print(f"{what:46}{before['p50']:>7.2f}{before['p999']:>8.2f}{before['max']:>8.2f}{during['p50']:>9.2f}{during['p999']:>8.2f}"
               f"{during['max']:>8.2f}{during['max'] - before['max']:>9.2f}{during['over_goal']:>6}{(answered - changed) * 1000:>10.1f}"
-              f"{freed:>8.1f}", flush=True)
+              f"{freed:>8.1f}{'  busy' if 3 * before['p50'] > 700 / self.rate else ''}", flush=True)
 
     def consumer(self, queue):
-        return load_command("windows", queue, rounds=1, milliseconds=int((2 * self.window + 2) * 1000), batch=10, connections=4, no_send=True,
+        return load_command("windows", queue, rounds=1, milliseconds=int((2 * self.window + 2) * 1000), batch=10, connections=2, no_send=True,
                             no_delete=True, visibility=0)
 
 
@@ -116,18 +118,17 @@ def big_queue(bench, name, kind):
     return queue
 
 
-def disturb_by_bulk(bench, kinds):
-    for kind, label in kinds.items():
-        queue = big_queue(bench, f"expired-{kind}", kind)
-        filled = time.monotonic()
-        other = big_queue(bench, f"purged-{kind}", kind)
-        bench.observe(f"purge, {label}", lambda: bench.server.call("PurgeQueue", QueueUrl=other))
-        bench.server.call("DeleteQueue", QueueUrl=other)
-        other = big_queue(bench, f"deleted-{kind}", kind)
-        bench.observe(f"deletion, {label}", lambda: bench.server.call("DeleteQueue", QueueUrl=other))
-        time.sleep(max(0, filled + RETENTION_LEAST + 1 - time.monotonic()))
-        bench.observe(f"all expire at once, {label}", lambda: bench.server.set_attributes(queue, MessageRetentionPeriod=RETENTION_LEAST))
-        bench.server.call("DeleteQueue", QueueUrl=queue)
+def disturb_by_bulk(bench, kind, label):
+    queue = big_queue(bench, f"expired-{kind}", kind)
+    filled = time.monotonic()
+    other = big_queue(bench, f"purged-{kind}", kind)
+    bench.observe(f"purge, {label}", lambda: bench.server.call("PurgeQueue", QueueUrl=other))
+    bench.server.call("DeleteQueue", QueueUrl=other)
+    other = big_queue(bench, f"deleted-{kind}", kind)
+    bench.observe(f"deletion, {label}", lambda: bench.server.call("DeleteQueue", QueueUrl=other))
+    time.sleep(max(0, filled + RETENTION_LEAST + 1 - time.monotonic()))
+    bench.observe(f"all expire at once, {label}", lambda: bench.server.set_attributes(queue, MessageRetentionPeriod=RETENTION_LEAST))
+    bench.server.call("DeleteQueue", QueueUrl=queue)
 
 
 def disturb_by_dead_letters(bench, fifo):
@@ -162,6 +163,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench disturbance", description=__doc__.splitlines()[0])
     parser.add_argument("--depth", type=int, help="messages in the queue that changes [5,000,000; with --quick 200,000]")
     parser.add_argument("--quick", action="store_true", help="standard queues, short windows")
+    parser.add_argument("--only", choices=[*KINDS, DEAD_LETTERS], action="append", help="this part only (may be repeated)")
     parser.add_argument("--window", type=float, help="seconds before and during each change [20; with --quick 4]")
     parser.add_argument("--rate", type=int, default=200, help="cycles of the probe per second")
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / "build/bench", help="a folder on a real disk")
@@ -170,7 +172,7 @@ def main():
     depth = args.depth or (200_000 if args.quick else 5_000_000)
     if depth < 1000:
         parser.error("a depth of at least 1,000")
-    kinds = {"standard": "standard"} if args.quick else {"standard": "standard", "fifo": "FIFO, N/10 groups", "tenants": "N/10 tenants"}
+    chosen = args.only or (["standard", DEAD_LETTERS] if args.quick else [*KINDS, DEAD_LETTERS])
     with work_folder(args.data, depth * 2500 + (2 << 30)) as folder:
         bench = Bench(folder, depth, args.window or (4 if args.quick else 20), args.rate, args.serve_option)
         try:
@@ -179,12 +181,15 @@ def main():
             print_facts(facts)
             header()
             bench.observe("nothing (control)", lambda: None)
-            disturb_by_bulk(bench, kinds)
-            for fifo in (False, True):
-                disturb_by_dead_letters(bench, fifo)
+            for kind in chosen:
+                if kind in KINDS:
+                    disturb_by_bulk(bench, kind, KINDS[kind])
+                else:
+                    disturb_by_dead_letters(bench, False)
+                    disturb_by_dead_letters(bench, True)
             bench.observe("nothing (control)", lambda: None)
             print(f"goal: the longest at most {GOAL_MS} ms more than before. \"over\" counts requests that took longer than that during the change;\n"
-                  "\"answered\": the change itself; \"freed\": until its memory no longer shrank")
+                  "\"answered\": the change itself; \"freed\": until its memory no longer shrank; \"busy\": the machine had no room for the probe before")
             write_results(args.data, "disturbance", facts, bench.results)
         finally:
             bench.server.stop()
