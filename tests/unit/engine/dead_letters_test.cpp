@@ -353,7 +353,7 @@ TEST_F(DeadLettersTest, AFifoDeadLetterTakesNoPartInDeduplication) {
   EXPECT_EQ(given(queue), "");
   EXPECT_EQ(shown(find("dlq.fifo")), "native a1");  // not taken for a duplicate
   for (int i = 0; i < 2; ++i) {
-    send_to(queue, "a", "again", "id");  // still one in the source
+    send_to(fifo(), "a", "again", "id");  // still one in the source
     EXPECT_EQ(shown(fifo()), "");
     restart_both_ways();
   }
