@@ -322,6 +322,12 @@ void Journal::commit_loop() {
   }
 }
 
+std::chrono::nanoseconds Journal::idle_time() const {
+  if (discarded_.empty()) return kMaintenanceInterval;
+  return std::clamp<std::chrono::nanoseconds>(shrink_until_ - clock_.steady(), std::chrono::milliseconds(1),
+                                              kMaintenanceInterval);
+}
+
 void Journal::maintain_loop() {
   for (;;) {
     while (maintain_step()) {
@@ -329,7 +335,7 @@ void Journal::maintain_loop() {
       if (stopping_ || failed_) return;
     }
     std::unique_lock lock(mutex_);
-    if (!maintenance_wanted_ && !stopping_ && !failed_) maintain_cv_.wait_for(lock, kMaintenanceInterval);
+    if (!maintenance_wanted_ && !stopping_ && !failed_) maintain_cv_.wait_for(lock, idle_time());
     maintenance_wanted_ = false;
     if (stopping_ || failed_) return;
   }

@@ -157,6 +157,7 @@ class Journal final : public Store {
   void fail_store(const Error& error);
   void wake_maintenance();  // (L)
   void commit_loop();
+  std::chrono::nanoseconds idle_time() const;
   void maintain_loop();
   void read_loop();
   void stop_threads();
@@ -189,7 +190,7 @@ class Journal final : public Store {
   Result<void> fill_new_segment(const SegmentHeader& header);
   Result<bool> publish_checkpoint();
   Result<bool> free_segments();
-  Result<void> discard_segment(const Segment& segment);
+  Result<bool> shrink_discarded();
   Result<bool> checkpoint_if_due();
   Result<void> write_checkpoint();
   Result<bool> make_room_for_checkpoint();
@@ -284,6 +285,9 @@ class Journal final : public Store {
   std::uint64_t next_checkpoint_number_ = 1;
   std::optional<SteadyTime> space_retry_at_;       // the disk was full
   std::optional<SteadyTime> checkpoint_retry_at_;  // the disk was full for a checkpoint
+  std::deque<std::string> discarded_;              // names of files to be given up, in small steps
+  SteadyTime shrink_until_{};                      // until then …
+  std::uint64_t shrink_bytes_ = 0;                 // … so much of them may go
   SteadyTime active_at_{};                         // when the log was last seen to grow
   std::uint64_t active_log_bytes_ = 0;
 

@@ -110,11 +110,8 @@ Result<bool> Journal::publish_checkpoint() {
     state.checkpoints = kept;
     state.watermark = durable().value;
   }));
-  if (dropped.number != 0) {
-    // It may be gone already: only the newest checkpoint is looked at by a start that finds it whole.
-    const auto removed = files_.remove(path(checkpoint_name(dropped.number)));
-    if (!removed && removed.error().kind != ErrorKind::NotFound) return Unexpected(removed.error());
-  }
+  // Only the newest checkpoint is looked at by a start that finds it whole.
+  if (dropped.number != 0) discarded_.push_back(checkpoint_name(dropped.number));
   coming_checkpoint_.reset();
   const std::lock_guard lock(mutex_);
   checkpoints_ = kept;
@@ -133,11 +130,16 @@ Result<bool> Journal::make_room_for_checkpoint() {
   {
     const std::lock_guard lock(mutex_);
     spares = std::exchange(spares_, {});
-    if (spares.empty()) ballast = std::exchange(ballast_bytes_, 0) != 0;
+    if (spares.empty() && discarded_.empty()) ballast = std::exchange(ballast_bytes_, 0) != 0;
   }
-  for (const Spare& spare : spares) FERRY_TRY_VOID(files_.remove(path(spare_name(spare.number))));
+  const bool files_given_up = !spares.empty() || !discarded_.empty();
+  for (const Spare& spare : spares) discarded_.push_back(spare_name(spare.number));
+  for (; !discarded_.empty(); discarded_.pop_front()) {
+    const auto removed = files_.remove(path(discarded_.front()));
+    if (!removed && removed.error().kind != ErrorKind::NotFound) return Unexpected(removed.error());
+  }
   if (ballast) FERRY_TRY_VOID(files_.remove(path(kBallastName)));
-  return !spares.empty() || ballast;
+  return files_given_up || ballast;
 }
 
 Result<void> Journal::keep_ballast() {
