@@ -8,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,8 @@ struct JournalOptions {
   std::uint32_t spare_segments_max = 2;  ///< free segment files kept for reuse
   enum class Threads { Own, None } threads = Threads::Own;  ///< with None, the caller drives the steps
   enum class DirectAccess { WherePossible, Never } direct_access = DirectAccess::WherePossible;
+  /// Told by recover(), before it happens, what the operator must hear whatever the log's level is. Empty: nobody.
+  std::function<void(const std::string&)> announce = {};
 };
 
 class Journal final : public Store {
@@ -70,6 +73,7 @@ class Journal final : public Store {
   struct Recovery {
     std::uint64_t run = 0;
     bool created = false;       ///< the folder was empty
+    std::uint32_t format = kFormatVersion;  ///< that the folder had; it has kFormatVersion now
     bool clean_stop = false;    ///< the run before ended with close()
     bool tail_cut = false;      ///< an unfinished group was cut off …
     std::uint32_t segment = 0;  ///< … here: where the log ends
@@ -99,11 +103,12 @@ class Journal final : public Store {
     std::atomic<std::size_t> left;
     ReadCallback done;
   };
-  // Payloads that lie near each other, by their places: one thread's work.
+  // Payloads that lie near each other, by their places; or, without a job, what will be asked for next. One thread's work.
   struct ReadRequest {
     std::shared_ptr<ReadJob> job;  // shared by its stretches
     std::vector<std::size_t> indices;
     std::shared_ptr<Segment> segment;  // pinned; null: there is none
+    std::uint32_t ahead_from = 0;
   };
   // Where a group lies: from it a replay can start.
   struct GroupMark {
@@ -171,6 +176,7 @@ class Journal final : public Store {
   Result<void> replay_group(Owner& owner, const GroupReader::Found& found);
   Result<void> check_log_end();
   Result<void> begin_run();
+  Result<void> migrate();
   Result<void> rewrite_last_group();
   Result<void> erase_torn_headers();
   Result<void> remove_leftovers();
@@ -180,6 +186,9 @@ class Journal final : public Store {
   Found find_in_memory(const Location& location, Payload* payload) const;  // (L)
   std::shared_ptr<Segment> find_segment(std::uint32_t number) const;       // (L)
   Result<Payload> read_from_disk(const std::shared_ptr<Segment>& segment, const Location& location, std::uint32_t read_to);
+  Result<ReadCache::Extent> fetch(const std::shared_ptr<Segment>& segment, std::uint32_t start, std::uint32_t stop, bool forward);
+  void read_ahead(std::uint32_t number, std::uint32_t from);
+  void fetch_ahead(const ReadRequest& request);
   Result<std::shared_ptr<File>> file_of(const std::shared_ptr<Segment>& segment);
   std::vector<ReadRequest> stretches(const std::shared_ptr<ReadJob>& job) const;  // (L)
   Result<Payload> answer(const ReadRequest& request, const Location& location, std::uint32_t read_to);
@@ -187,6 +196,7 @@ class Journal final : public Store {
   // journal_maintenance.cpp; they answer whether something was done
   Result<bool> prepare_if_needed();
   Result<void> prepare_segment(std::uint32_t bytes);
+  Result<bool> reuse_spare(const Spare& spare, const SegmentHeader& header);
   Result<void> fill_new_segment(const SegmentHeader& header);
   Result<bool> publish_checkpoint();
   Result<bool> free_segments();

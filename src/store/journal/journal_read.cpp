@@ -12,6 +12,8 @@ namespace ferry::store {
 namespace {
 constexpr std::uint32_t kReadAheadBytes = 256u << 10;  // when reads go forward, or the same request wants more behind it
 constexpr std::uint32_t kReadAloneBytes = 16u << 10;
+constexpr std::uint32_t kOverlapBytes =
+    16u << 10;  // of what is read ahead: a record that begins in one extent and ends in the next
 constexpr std::size_t kOpenFilesMax = 256;
 
 Unexpected<Error> damaged_record(const Location& location) {
@@ -55,6 +57,7 @@ std::optional<Payload> Journal::read_now(const Location& location) {
   const auto size = static_cast<std::uint32_t>(record_bytes(location.length));
   const auto extent = read_cache_.find(location.segment, location.offset, size);
   if (!extent) return std::nullopt;
+  if (extent->wants_next) read_ahead(location.segment, extent->end());
   const auto bytes = extent->buffer->span().subspan(location.offset - extent->start, size);
   const auto payload = check_record(bytes, location);
   if (!payload) return std::nullopt;  // read() says what is wrong
@@ -105,11 +108,21 @@ std::vector<Journal::ReadRequest> Journal::stretches(const std::shared_ptr<ReadJ
     const Location& location = locations[index];
     if (first == nullptr || location.segment != first->segment || location.offset - first->offset > kReadAheadBytes) {
       first = &location;
-      requests.push_back({job, {}, find_segment(location.segment)});
+      requests.push_back({job, {}, find_segment(location.segment), 0});
     }
     requests.back().indices.push_back(index);
   }
   return requests;
+}
+
+// Whoever reads on does not wait for the disk then, nor for another thread.
+void Journal::read_ahead(std::uint32_t number, std::uint32_t from) {
+  const std::lock_guard lock(mutex_);
+  const auto segment = find_segment(number);
+  if (segment == nullptr || from >= segment->end || stopping_) return;
+  ++segment->pins;
+  reads_.push_back({nullptr, {}, segment, from});
+  read_cv_.notify_one();
 }
 
 bool Journal::read_step() {
@@ -119,14 +132,19 @@ bool Journal::read_step() {
     if (reads_.empty()) return false;
     request = std::move(reads_.front());
     reads_.pop_front();
-    const bool must_wait = std::any_of(request.indices.begin(), request.indices.end(), [&](std::size_t index) {
-      Payload unused;
-      return find_in_memory(request.job->locations[index], &unused) == Found::Unpublished;
-    });
+    const bool must_wait =
+        request.job != nullptr && std::any_of(request.indices.begin(), request.indices.end(), [&](std::size_t index) {
+          Payload unused;
+          return find_in_memory(request.job->locations[index], &unused) == Found::Unpublished;
+        });
     if (must_wait && !failed_ && !stopping_) {
       parked_reads_.push_back(std::move(request));
       return true;
     }
+  }
+  if (request.job == nullptr) {
+    fetch_ahead(request);
+    return true;
   }
   // Each read reaches as far as the next ones want.
   ReadJob& job = *request.job;
@@ -175,16 +193,14 @@ Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment,
   if (location.offset < kBlockBytes || location.offset + size > end) return damaged_record(location);
   auto extent = read_cache_.find(location.segment, location.offset, static_cast<std::uint32_t>(size));
   if (!extent) {
-    FERRY_TRY(const auto file, file_of(segment));
     const std::uint32_t start = location.offset / kBlockBytes * kBlockBytes;
     const bool forward = read_cache_.follows(location.segment, location.offset);
     std::uint64_t stop = std::max<std::uint64_t>(start + (forward ? kReadAheadBytes : kReadAloneBytes), location.offset + size);
     stop = std::min<std::uint64_t>(pad_to(std::max<std::uint64_t>(stop, read_to), kBlockBytes), end);
-    auto buffer = std::make_shared<AlignedBuffer>(stop - start);
-    FERRY_TRY(const std::size_t got, file->read_at(start, buffer->span()));
-    if (got != buffer->size()) return damaged_record(location);
-    extent = ReadCache::Extent{std::move(buffer), start, static_cast<std::uint32_t>(stop - start), forward};
-    read_cache_.insert(location.segment, *extent);
+    FERRY_TRY(extent, fetch(segment, start, static_cast<std::uint32_t>(stop), forward));
+    if (extent->buffer == nullptr) return damaged_record(location);
+  } else if (extent->wants_next) {
+    read_ahead(location.segment, extent->end());
   }
   const auto payload = check_record(extent->buffer->span().subspan(location.offset - extent->start, size), location);
   if (!payload) {
@@ -192,6 +208,32 @@ Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment,
     return damaged_record(location);
   }
   return Payload{extent->buffer, *payload};
+}
+
+// Without a buffer: the file is shorter than it was.
+Result<ReadCache::Extent> Journal::fetch(const std::shared_ptr<Segment>& segment, std::uint32_t start, std::uint32_t stop,
+                                         bool forward) {
+  FERRY_TRY(const auto file, file_of(segment));
+  auto buffer = std::make_shared<AlignedBuffer>(stop - start);
+  FERRY_TRY(const std::size_t got, file->read_at(start, buffer->span()));
+  if (got != buffer->size()) return ReadCache::Extent{};
+  ReadCache::Extent extent{std::move(buffer), start, stop - start, forward, forward};
+  read_cache_.insert(segment->number, extent);
+  return extent;
+}
+
+void Journal::fetch_ahead(const ReadRequest& request) {
+  std::uint32_t end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    end = request.segment->end;
+  }
+  const std::uint32_t start = request.ahead_from - std::min(request.ahead_from - kBlockBytes, kOverlapBytes);
+  const std::uint64_t stop = std::min<std::uint64_t>(std::uint64_t{start} + kReadAheadBytes, end);
+  // What is wrong here is told to whoever asks for it.
+  if (request.ahead_from < end) (void)fetch(request.segment, start, static_cast<std::uint32_t>(stop), true);
+  const std::lock_guard lock(mutex_);
+  --request.segment->pins;
 }
 
 Result<std::shared_ptr<File>> Journal::file_of(const std::shared_ptr<Segment>& segment) {

@@ -18,7 +18,7 @@
 namespace ferry::store {
 namespace {
 // 16 KiB random reads a second of a virtual machine's disk with 1, 2, 4, 8, 16 threads: 8, 13, 28, 34, 43 thousand.
-constexpr int kReaders = 8;
+constexpr int kReaders = 32;
 }  // namespace
 
 Result<void> Journal::recover(Owner& owner) {

@@ -5,14 +5,17 @@ namespace {
 constexpr std::uint32_t kNearBytes = 64 * 1024;
 }
 
-std::optional<ReadCache::Extent> ReadCache::find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) const {
+std::optional<ReadCache::Extent> ReadCache::find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) {
   const std::lock_guard lock(mutex_);
   auto at = extents_.upper_bound(Key{segment, offset});
   if (at == extents_.begin()) return std::nullopt;
   --at;
-  const Extent& extent = at->second;
+  Extent& extent = at->second;
   if (at->first.first != segment || offset + std::uint64_t{bytes} > extent.end()) return std::nullopt;
-  return extent;
+  Extent found = extent;
+  found.wants_next = extent.wants_next && offset - extent.start >= extent.bytes / 2;
+  if (found.wants_next) extent.wants_next = false;
+  return found;
 }
 
 bool ReadCache::follows(std::uint32_t segment, std::uint32_t offset) const {

@@ -23,11 +23,12 @@ class ReadCache {
     std::shared_ptr<const AlignedBuffer> buffer;  // shared with the payloads that were given out of it
     std::uint32_t start = 0;                      // in the segment
     std::uint32_t bytes = 0;
-    bool is_forward = false;  // read because follows() said so
+    bool is_forward = false;  // read because follows() said so, or ahead of the reads
+    bool wants_next = false;  // told by find() once: what is behind it will soon be asked for
     std::uint32_t end() const { return start + bytes; }
   };
   /// The extent that holds [offset, offset + bytes) whole.
-  std::optional<Extent> find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes) const;
+  std::optional<Extent> find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes);
   /// Whether the reads go forward: shortly before `offset` there is an extent that was read forward, or one that has another
   /// shortly before it. One alone may be there by chance.
   bool follows(std::uint32_t segment, std::uint32_t offset) const;

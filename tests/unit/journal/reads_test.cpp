@@ -56,5 +56,44 @@ TEST(JournalReads, ScatteredPayloadsAreReadApartAndAnsweredTogetherInOrder) {
   EXPECT_FALSE(rig.journal->read_step());
 }
 
+// Bodies of a size that fits no block: some begin in one extent and end in the next.
+TEST(JournalReads, WhoReadsForwardFindsTheNextOnesInMemory) {
+  store::JournalOptions options = small_options();
+  options.segment_first_bytes = options.segment_max_bytes = 4u << 20;
+  options.read_cache_bytes = 1u << 20;
+  Rig rig({}, options);
+  ASSERT_TRUE(rig.start());
+  std::vector<store::Location> locations;
+  for (int i = 0; i < 4000; ++i) {
+    const store::RecordShape shape{777, true};
+    auto reservation = rig.journal->reserve(std::span(&shape, 1), store::Purpose::Growth);
+    ASSERT_TRUE(reservation.has_value());
+    locations.push_back(reservation->slots[0].location);
+    std::fill(reservation->slots[0].bytes.begin(), reservation->slots[0].bytes.end(), static_cast<std::byte>(i));
+    rig.journal->publish(std::move(*reservation));
+    if (i % 10 == 0) rig.commit();
+    if (i % 100 == 0) rig.maintain();
+  }
+  rig.commit();
+  int waited = 0;
+  for (int i = 0; i < 3500; ++i) {  // the last ones are in memory anyway
+    auto payload = rig.journal->read_now(locations[static_cast<std::size_t>(i)]);
+    if (!payload) {
+      ++waited;
+      rig.journal->read({locations[static_cast<std::size_t>(i)]}, [&](std::vector<Result<store::Payload>> payloads) {
+        ASSERT_TRUE(payloads[0].has_value());
+        payload = std::move(*payloads[0]);
+      });
+    }
+    while (rig.journal->read_step()) {  // as the readers would, meanwhile
+    }
+    ASSERT_TRUE(payload.has_value());
+    EXPECT_EQ(payload->bytes.front(), static_cast<std::byte>(i)) << i;
+    EXPECT_EQ(payload->bytes.back(), static_cast<std::byte>(i)) << i;
+  }
+  EXPECT_LE(waited, 4) << "3 MB are a dozen extents: only the first ones are waited for";
+  EXPECT_GE(waited, 1) << "nothing came from disk";
+}
+
 }  // namespace
 }  // namespace ferry::test
