@@ -1,63 +1,51 @@
-"""SIGKILL in the middle of concurrent sends, receives and deletes, again and again; then every rule of history.py."""
+"""SIGKILL in the middle of everything that eight senders, eight receivers and a keeper of queues do, again and again; then
+every rule of history_check.py. A long run is cut into rounds on one folder, each drained and checked."""
 
-import os
 import random
 import time
 
+from campaign import OPTIONS, Campaign, check, new_seed, times, told
 from ferry_server import FerryServer
-from history import OK, UNKNOWN, held_too_long, violations
-from load import LEASES, Load, drain
 from sqs_wire import Sqs
+from torture_report import record
 
-CYCLES = int(os.environ.get("FERRY_KILL_CYCLES", "60"))
-SEED = int(os.environ.get("FERRY_SEED", "0")) or random.SystemRandom().getrandbits(32)
-BACK_SLACK = 3.0
+CYCLES = times(150, 2500, "FERRY_KILL_CYCLES")
+ROUND = 250
+SEED = new_seed()
+
+
+def kill_again_and_again(campaign, chance, cycles):
+    campaign.up()
+    for cycle in range(cycles):
+        time.sleep(chance.uniform(0.3, 1.5))
+        campaign.kill()
+        if cycle % 5 == 4:
+            campaign.kill_while_it_recovers(chance.uniform(0.0, 0.1))
+        campaign.up()
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_deleted_returns(tmp_path):
     print(f"seed {SEED}, {CYCLES} cycles (FERRY_SEED, FERRY_KILL_CYCLES)")
     chance = random.Random(SEED)
-    server = FerryServer(tmp_path)
-    load = Load("killed", seed=SEED)
+    server = FerryServer(tmp_path, *OPTIONS)
+    left, kills, seconds = CYCLES, 0, time.monotonic()
     try:
-        server.start()
-        Sqs(server.url).create("killed")
-        load.start()
-        for cycle in range(CYCLES):
-            load.serving(server.url)
-            time.sleep(chance.uniform(0.1, 0.9))
-            server.kill()
-            load.gone()
-            if cycle % 5 == 4:  # and once more while it recovers
-                server.launch()
-                time.sleep(chance.uniform(0.0, 0.1))
-                server.kill()
-            server.start()
-        load.serving(server.url)
-        time.sleep(0.5)
-        history = load.finish()
-        rounds = drain(server.url, "killed", max(LEASES) + 1)
-        drained = {delivery.token for receive in rounds for delivery in receive.deliveries}
-        for receive in rounds:
-            history.add(receive)
-        found = violations(history, rounds[0].invoked) + held_too_long(history, rounds, BACK_SLACK)
-        summary = (f"{len(history.sends)} sends, {len(history.receives)} receives, {len(history.deletes)} deletes, "
-                   f"{sum(send.outcome == UNKNOWN for send in history.sends)} sends and "
-                   f"{sum(delete.outcome == UNKNOWN for delete in history.deletes)} deletes unknown, {len(drained)} left")
-        print(summary)
-        assert not found, f"seed {SEED}; {summary}; {len(found)} violations, the first:\n" + "\n".join(found[:10])
-
-        # A run that did not hit anything proves nothing.
-        assert sum(send.outcome == OK for send in history.sends) > 20 * CYCLES, summary
-        assert sum(delete.outcome == OK for delete in history.deletes) > 10 * CYCLES, summary
-        assert any(send.outcome == UNKNOWN for send in history.sends), summary
-
-        assert Sqs(server.url).counts("killed") == (0, len(drained), 0)
-        assert server.stop() == 0, server.words()
-        server.start()
-        assert Sqs(server.url).counts("killed") == (0, len(drained), 0)
+        while left > 0:
+            cycles = min(ROUND, left)
+            campaign = Campaign(server, chance.getrandbits(32))
+            kill_again_and_again(campaign, chance, cycles)
+            found, facts = campaign.finish()
+            left -= cycles
+            kills += cycles + cycles // 5
+            print(f"{kills} kills: {told(facts)}", flush=True)
+            record("process killed", "SIGKILL under load, then every invariant", cycles + cycles // 5, bool(found), SEED, facts=facts)
+            check(SEED, found, facts)
+            # A run that did not hit anything proves nothing.
+            for what, least in (("acknowledged", 40 * cycles), ("deleted", 20 * cycles), ("unknown", cycles), ("dead letters", cycles), ("moved back", cycles // 2),
+                                ("purges", cycles // 4), ("queues deleted", cycles // 4), ("sent again", cycles // 2), ("visibility changes", cycles)):
+                assert facts[what] >= least, f"too few: {what}, {told(facts)}"
+        print(f"{time.monotonic() - seconds:.0f} s")
     finally:
-        load.stopping.set()
         server.close()
 
 
