@@ -16,7 +16,10 @@ OPTIONS = ("--no-purge-wait", "--no-deletion-wait")
 
 
 def new_seed():
-    return int(os.environ.get("FERRY_SEED", "0")) or random.SystemRandom().getrandbits(32)
+    """Of a whole test; FERRY_SEED repeats one, as far as threads and disks let it."""
+    seed = int(os.environ.get("FERRY_SEED", "0")) or random.SystemRandom().getrandbits(32)
+    print(f"FERRY_SEED={seed}", flush=True)
+    return seed
 
 
 def long_run():
@@ -32,7 +35,7 @@ class Campaign:
     """`server` has OPTIONS and has not been started. Times are of this process's monotonic clock."""
 
     def __init__(self, server, seed, **load):
-        self.server, self.seed = server, seed
+        self.server = server
         self.load = Load(seed=seed, **load)
         self.restarts, self.serving, self.leaps = [], [], []
         self.since = None
@@ -52,8 +55,8 @@ class Campaign:
         self.load.serving(self.server.url)
 
     def _served(self):
-        assert self.server.process.poll() is None, f"seed {self.seed}; the server ended by itself:\n{self.server.words()}"
-        assert not self.load.failures, f"seed {self.seed}; {self.load.failures[0]!r}"
+        assert self.server.process.poll() is None, f"the server ended by itself:\n{self.server.words()}"
+        assert not self.load.failures, f"a client failed: {self.load.failures[0]!r}"
         self.serving.append((self.since, time.monotonic()))
 
     def kill(self):
