@@ -202,7 +202,11 @@ int run(const ServeOptions& options, CommandContext& context) {
                      {"data", options.data},
                      {"queues", totals.queues},
                      {"messages", totals.messages},
-                     {"ms", std::chrono::duration_cast<Millis>(clock.steady() - before).count()}});
+                     {"ms", std::chrono::duration_cast<Millis>(clock.steady() - before).count()},
+                     {"checkpoint_ms", std::chrono::duration_cast<Millis>(journal.recovery().checkpoint_time).count()},
+                     {"checkpoint_bytes", journal.recovery().checkpoint_bytes},
+                     {"replay_ms", std::chrono::duration_cast<Millis>(journal.recovery().replay_time).count()},
+                     {"replayed_bytes", journal.recovery().replayed_bytes}});
   if (options.banner) write_text(context.out, banner(options, url));
   // Threads of server and store are at work in what stands above: every end goes through the orderly stop below.
   int exit_code = 0;

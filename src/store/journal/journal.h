@@ -25,6 +25,7 @@
 #include "store/journal/format.h"
 #include "store/journal/group.h"
 #include "store/journal/read_cache.h"
+#include "store/journal/recovery_progress.h"
 #include "store/journal/segment.h"
 #include "store/store.h"
 
@@ -83,6 +84,9 @@ class Journal final : public Store {
     std::uint64_t replayed_bytes = 0;
   };
   const Recovery& recovery() const { return recovery_; }
+    std::uint64_t checkpoint_bytes = 0;
+    std::chrono::nanoseconds checkpoint_time{};  ///< to read it, check it and give it to the owner
+    std::chrono::nanoseconds replay_time{};      ///< from there to the end of the log, and making sure that it is the end
 
   /// The maintenance writes a checkpoint soon, whether one is due or not, unless the log is empty.
   void request_checkpoint();
@@ -158,6 +162,7 @@ class Journal final : public Store {
   Group* take_ready_group();                                 // (L)
   Group* next_unwritten() const;                             // (L)
   Result<void> write_group(Group& group);
+    std::uint64_t bytes_to_replay = 0;                          // at most: to the end of the last segment
   void finish_group(Group& group, const GroupHeader& header);
   void fail_store(const Error& error);
   void wake_maintenance();  // (L)
@@ -233,8 +238,9 @@ class Journal final : public Store {
   Owner* owner_ = nullptr;
   Uuid store_;
   bool direct_ = false;
-  std::uint32_t reservation_bytes_max_ = 0;  // padded group; what the smallest segment in use holds
-  std::unique_ptr<Scan> scan_;               // during recover() only
+  std::uint32_t reservation_bytes_max_ = 0;   // padded group; what the smallest segment in use holds
+  std::unique_ptr<Scan> scan_;                // during recover() only
+  std::optional<RecoveryProgress> progress_;  // the same
 
   std::atomic<std::uint64_t> last_{0};
   std::atomic<std::uint64_t> durable_{0};

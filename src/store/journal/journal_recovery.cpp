@@ -24,12 +24,18 @@ constexpr int kReaders = 32;
 Result<void> Journal::recover(Owner& owner) {
   FERRY_CHECK(owner_ == nullptr);
   scan_ = std::make_unique<Scan>();
+  progress_.emplace(clock_, log_);
   FERRY_TRY_VOID(open_folder());
   FERRY_TRY_VOID(open_segments());
+  const SteadyTime begun = clock_.steady();
   FERRY_TRY_VOID(restore(owner));
   FERRY_TRY_VOID(replay(owner));
+  const SteadyTime restored = clock_.steady();
   FERRY_TRY_VOID(check_log_end());
   FERRY_TRY_VOID(owner.recovered());
+  recovery_.checkpoint_time = restored - begun;
+  recovery_.replay_time = clock_.steady() - restored;
+  progress_.reset();
   if (missing_segment_) {
     return fail(ErrorKind::Corrupt, path(segment_name(missing_location_.segment)) +
                                         " is missing or too short: it holds the message body at offset " +
@@ -158,8 +164,11 @@ Result<void> Journal::restore(Owner& owner) {
       reason = whole.error();
       continue;
     }
-    FERRY_TRY_VOID(read_checkpoint(files_, file, store_, entry,
-                                   [&](std::span<const std::byte> piece) { return owner.restore_piece(piece); }));
+    FERRY_TRY_VOID(read_checkpoint(files_, file, store_, entry, [&](std::span<const std::byte> piece) {
+      recovery_.checkpoint_bytes += piece.size();
+      progress_->report("checkpoint", recovery_.checkpoint_bytes, entry.bytes);
+      return owner.restore_piece(piece);
+    }));
     checkpoints_[0] = entry;
     if (i == 0) checkpoints_[1] = state.checkpoints[1];
     if (checkpoints_[1].number != 0) next_checkpoint_number_ = std::max(next_checkpoint_number_, checkpoints_[1].number + 1);
@@ -193,6 +202,8 @@ Result<void> Journal::replay(Owner& owner) {
     FERRY_TRY(const auto found, reader->at(scan_->offset));
     if (matches(found)) {
       FERRY_TRY_VOID(replay_group(owner, *found));
+  for (auto at = segments_.find(scan_->segment); at != segments_.end(); ++at) scan_->bytes_to_replay += at->second->bytes;
+  scan_->bytes_to_replay -= scan_->offset;
       continue;
     }
     const auto next = segments_.find(segment->number + 1);
@@ -237,6 +248,7 @@ Result<void> Journal::replay_group(Owner& owner, const GroupReader::Found& found
   scan_->previous_crc = header.header_crc;
   return {};
 }
+  progress_->report("log", recovery_.replayed_bytes, scan_->bytes_to_replay);
 
 Result<void> Journal::check_log_end() {
   const std::uint64_t last_kept = scan_->next_position - 1;
