@@ -1,6 +1,7 @@
-// A client that nobody should disturb: cycles one by one at a constant rate on a queue of its own. A cycle that comes late
-// because the one before it took too long counts from when it was due.
+// A client that nobody should disturb: cycles one by one at a constant rate on a queue of its own. Cycles that fall due while an
+// earlier one is still under way are left out: a stall counts once, with all its length.
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -26,15 +27,13 @@ class Probe final : public Job {
     if (step_ == Cycles::Receive) return {receive_};
     if (step_ == Cycles::Delete) return {delete_request(target_, handles_)};
     if (SteadyClock::now() >= stop_at_) return {};
-    due_ += period_;
-    late_ = SteadyClock::now() > due_;
+    due_ = std::max(due_ + period_, SteadyClock::now());
     return {send_request(target_, source_.take(1)), due_};
   }
 
   void answered(std::size_t, std::string_view body, SteadyTime asked, SteadyTime now) override {
-    const SteadyTime from = step_ == Cycles::Send && late_ ? due_ : asked;
     samples_.push_back(
-        {asked, static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - from).count())});
+        {asked, static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - asked).count())});
     if (step_ == Cycles::Receive) {
       handles_ = handles_in(body);
       if (handles_.empty()) die("the probe's message was not there");
@@ -69,7 +68,6 @@ class Probe final : public Job {
   const std::chrono::nanoseconds period_;
   SteadyTime due_;
   const SteadyTime stop_at_;
-  bool late_ = false;
   Cycles::Step step_ = Cycles::Send;
   std::vector<std::string> handles_;
   std::vector<Sample> samples_;
