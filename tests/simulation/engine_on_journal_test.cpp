@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "journal_machine.h"
+#include "simulation/machine/journal_machine.h"
 
 namespace ferry {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "journal_machine.h"
+#include "simulation/machine/journal_machine.h"
 
 namespace ferry {
 namespace {

@@ -120,6 +120,11 @@ DiskImage DiskModel::image(CrashMode mode, Random& random) const {
   return image;
 }
 
+bool DiskModel::has_unsynced() const {
+  if (!unsynced_names_.empty()) return true;
+  return std::any_of(names_.begin(), names_.end(), [&](const auto& name) { return !files_.at(name.second).unsynced.empty(); });
+}
+
 class RecordedFile final : public File {
  public:
   RecordedFile(RecordingFileSystem& files, std::uint64_t file, std::string path, const OpenMode& mode)

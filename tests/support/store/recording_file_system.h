@@ -45,6 +45,8 @@ class DiskModel {
   void apply(const DiskOperation& operation);
   /// `random` decides what a torn image holds.
   DiskImage image(CrashMode mode, Random& random) const;
+  /// Whether a loss of power could take anything that has a name.
+  bool has_unsynced() const;
 
  private:
   friend class RecordingFileSystem;
