@@ -2,8 +2,8 @@
 // The file seam: everything the store does to the disk goes through these two classes, so that tests can keep a protocol of
 // it, make it fail at any call, and build the disk as it would be after a crash. posix_file.h has the real one.
 //
-// Errors: NotFound, AlreadyExists, PermissionDenied, Busy, NoSpace (ENOSPC, EDQUOT), InvalidArgument (the file system refuses
-// the mode), Io for the rest. Every function blocks for the disk. All functions are thread-safe.
+// Errors: NotFound, AlreadyExists, PermissionDenied, Busy, NoSpace (ENOSPC, EDQUOT, or no descriptor is left), InvalidArgument
+// (the file system refuses the mode), Io for the rest. Every function blocks for the disk. All functions are thread-safe.
 
 #include <cstddef>
 #include <cstdint>

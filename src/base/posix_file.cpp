@@ -37,6 +37,13 @@ int open_retrying(const char* path, int flags, mode_t permissions) {
   return descriptor;
 }
 
+// Too many open files is like a full disk: it refuses what is new, and passes.
+Error open_error(int errno_value, const std::string& path) {
+  Error error = system_error(errno_value, "open", path);
+  if (errno_value == EMFILE || errno_value == ENFILE) error.kind = ErrorKind::NoSpace;
+  return error;
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor descriptor, std::string path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
@@ -108,6 +115,20 @@ bool direct_access_works(int descriptor) {
 
 }  // namespace
 
+struct PosixFileSystem::Folder {
+  Folder(int the_descriptor, dev_t the_device, ino_t the_inode)
+      : descriptor(the_descriptor), device(the_device), inode(the_inode) {}
+  ~Folder() { ::close(descriptor); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const int descriptor;
+  const dev_t device;
+  const ino_t inode;
+};
+
+PosixFileSystem::PosixFileSystem() = default;
+PosixFileSystem::~PosixFileSystem() = default;
+
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, const OpenMode& mode) {
   int flags = mode.access == OpenMode::Access::Read ? O_RDONLY : O_RDWR;
   if (mode.creation != OpenMode::Creation::MustExist) flags |= O_CREAT;
@@ -115,7 +136,7 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, con
   if (mode.writes == OpenMode::Writes::Durable) flags |= O_DSYNC;
   if (mode.caching == OpenMode::Caching::Direct) flags |= O_DIRECT;
   Descriptor descriptor(open_retrying(path.c_str(), flags, S_IRUSR | S_IWUSR));
-  if (descriptor.get() < 0) return Unexpected(system_error(errno, "open", path));
+  if (descriptor.get() < 0) return Unexpected(open_error(errno, path));
   if (mode.caching == OpenMode::Caching::Direct && !direct_access_works(descriptor.get())) {
     return Unexpected(system_error(EINVAL, "open for direct access", path));
   }
@@ -172,16 +193,23 @@ Result<void> PosixFileSystem::remove(const std::string& path) {
   return {};
 }
 
+// The folder that was synced last stays open: what was renamed must become durable also when no descriptor is left.
 Result<void> PosixFileSystem::sync_directory(const std::string& directory) {
-  const Descriptor descriptor(open_retrying(directory.c_str(), O_RDONLY | O_DIRECTORY, 0));
-  if (descriptor.get() < 0) return Unexpected(system_error(errno, "open", directory));
-  if (::fsync(descriptor.get()) != 0) return Unexpected(system_error(errno, "sync", directory));
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) return Unexpected(system_error(errno, "sync", directory));
+  const std::lock_guard lock(folder_mutex_);
+  if (folder_ == nullptr || folder_->device != status.st_dev || folder_->inode != status.st_ino) {
+    const int descriptor = open_retrying(directory.c_str(), O_RDONLY | O_DIRECTORY, 0);
+    if (descriptor < 0) return Unexpected(open_error(errno, directory));
+    folder_ = std::make_unique<Folder>(descriptor, status.st_dev, status.st_ino);
+  }
+  if (::fsync(folder_->descriptor) != 0) return Unexpected(system_error(errno, "sync", directory));
   return {};
 }
 
 Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path) {
   Descriptor descriptor(open_retrying(path.c_str(), O_RDWR | O_CREAT, S_IRUSR | S_IWUSR));
-  if (descriptor.get() < 0) return Unexpected(system_error(errno, "open", path));
+  if (descriptor.get() < 0) return Unexpected(open_error(errno, path));
   int status = 0;
   do {
     status = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);

@@ -182,6 +182,7 @@ class Journal final : public Store {
   Result<void> check_log_end();
   Result<void> begin_run();
   Result<void> migrate();
+  Result<void> check_direct_writes();
   Result<void> rewrite_last_group();
   Result<void> erase_torn_headers();
   Result<void> remove_leftovers();
@@ -195,6 +196,7 @@ class Journal final : public Store {
   void read_ahead(std::uint32_t number, std::uint32_t from);
   void fetch_ahead(const ReadRequest& request);
   Result<std::shared_ptr<File>> file_of(const std::shared_ptr<Segment>& segment);
+  bool close_oldest_file();
   std::vector<ReadRequest> stretches(const std::shared_ptr<ReadJob>& job) const;  // (L)
   Result<Payload> answer(const ReadRequest& request, const Location& location, std::uint32_t read_to);
 

@@ -78,7 +78,10 @@ Result<bool> Journal::prepare_if_needed() {
     return true;
   }
   if (prepared.error().kind != ErrorKind::NoSpace) return Unexpected(prepared.error());
-  if (!space_retry_at_) log_.warn("no disk space for the next segment; new messages are refused when the reserve is reached");
+  if (!space_retry_at_) {
+    log_.warn("no disk space for the next segment; new messages are refused when the reserve is reached",
+              {{"reason", prepared.error().message}});
+  }
   space_retry_at_ = clock_.steady() + kSpaceRetryInterval;
   return false;
 }
@@ -211,6 +214,7 @@ Result<bool> Journal::shrink_discarded() {
   if (shrink_bytes_ == 0) return false;
   const std::string file_path = path(discarded_.front());
   const auto file = files_.open(file_path, {.access = OpenMode::Access::ReadWrite});
+  if (!file && file.error().kind == ErrorKind::NoSpace) return false;  // no descriptor is left for the moment
   if (!file && file.error().kind != ErrorKind::NotFound) return Unexpected(file.error());
   std::uint64_t bytes = 0;
   if (file) {
@@ -286,7 +290,9 @@ Result<bool> Journal::compact_some() {
   }
   Compaction& work = *compaction_;
   if (work.reader == nullptr) {
-    FERRY_TRY(work.file, file_of(work.segment));
+    auto file = file_of(work.segment);
+    if (!file && file.error().kind == ErrorKind::NoSpace) return false;  // no descriptor is left for the moment
+    FERRY_TRY(work.file, std::move(file));
     work.reader = std::make_unique<GroupReader>(*work.file, work.segment->number, work.segment->incarnation, work.segment->bytes);
   }
   std::uint32_t end = 0;

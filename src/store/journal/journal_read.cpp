@@ -241,7 +241,10 @@ Result<std::shared_ptr<File>> Journal::file_of(const std::shared_ptr<Segment>& s
     const std::lock_guard lock(mutex_);
     if (segment->file != nullptr) return segment->file;
   }
-  FERRY_TRY(auto file, open_segment_file(segment->number));
+  auto opened = open_segment_file(segment->number);
+  // No descriptor is left: those that others have read from are given back.
+  while (!opened && opened.error().kind == ErrorKind::NoSpace && close_oldest_file()) opened = open_segment_file(segment->number);
+  FERRY_TRY(const auto file, std::move(opened));
   const std::lock_guard lock(mutex_);
   if (segment->file == nullptr) {
     segment->file = file;
@@ -252,6 +255,14 @@ Result<std::shared_ptr<File>> Journal::file_of(const std::shared_ptr<Segment>& s
     }
   }
   return segment->file;
+}
+
+bool Journal::close_oldest_file() {
+  const std::lock_guard lock(mutex_);
+  if (opened_.empty()) return false;
+  opened_.front()->file.reset();
+  opened_.pop_front();
+  return true;
 }
 
 }  // namespace ferry::store

@@ -309,6 +309,7 @@ Result<void> Journal::begin_run() {
     log_.warn("the log ends in an unfinished group, which is cut off; nothing in it was acknowledged",
               {{"segment", recovery_.segment}, {"offset", recovery_.offset}, {"last_record", last().value}});
   }
+  FERRY_TRY_VOID(check_direct_writes());
   // The names, too: a process that was killed may have left a rename in the system's cache alone.
   FERRY_TRY_VOID(files_.sync_directory(options_.folder));
   FERRY_TRY_VOID(rewrite_last_group());
@@ -347,6 +348,21 @@ Result<void> Journal::begin_run() {
   const bool enough = available() >= options_.reserve_bytes + kBlockBytes && ballast_bytes_ >= options_.ballast_bytes;
   if (!enough) return fail(ErrorKind::NoSpace, "too little disk space in " + options_.folder + " to start");
   return {};
+}
+
+// Some file systems take O_DIRECT when a file is opened, and refuse it at the first write. The lock file is empty again then.
+Result<void> Journal::check_direct_writes() {
+  if (!direct_) return {};
+  constexpr OpenMode kMode{.access = OpenMode::Access::ReadWrite, .caching = OpenMode::Caching::Direct};
+  FERRY_TRY(const auto file, files_.open(path(kLockName), kMode));
+  AlignedBuffer zeros(kBlockBytes);
+  std::memset(zeros.data(), 0, zeros.size());
+  const auto written = file->write_at(0, zeros.span());
+  const bool is_refused = !written && written.error().kind == ErrorKind::InvalidArgument;
+  const bool is_full = !written && written.error().kind == ErrorKind::NoSpace;  // then nothing can be said
+  if (!written && !is_refused && !is_full) return written;
+  direct_ = !is_refused;
+  return file->truncate(0);
 }
 
 Result<void> Journal::rewrite_last_group() {
