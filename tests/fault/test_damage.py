@@ -14,6 +14,7 @@ import pytest
 from ferry_server import FerryServer
 from load import body_of
 from sqs_wire import Sqs
+from torture_report import record
 
 COUNT = 400
 TOLD = re.compile(r"(?i)torn|cut|damaged|quarantine|corrupt")
@@ -182,6 +183,7 @@ def test_any_change_of_any_file(tmp_path, state, request):
             except AssertionError as error:
                 raise AssertionError(f"{state}, {name}, {change}: {error}") from None
     print(f"{state}: {refused} refused, {started} started")
+    record("files damaged", "a change of one file, a start, everything read", refused + started, 0, folder=state)
     assert refused > 0 and started > 0
 
 
@@ -240,7 +242,7 @@ def test_a_torn_tail_is_cut_and_told(tmp_path, killed):
     assert TOLD.search(outcome.words), outcome.words
 
 
-def test_swapped_and_foreign_segments(tmp_path, killed, tmp_path_factory):
+def test_swapped_doubled_and_foreign_segments(tmp_path, killed, tmp_path_factory):
     segments = sorted(path.name for path in killed.glob("segment-*"))
     assert len(segments) >= 2
     copy = copy_of(killed, tmp_path)
@@ -250,11 +252,37 @@ def test_swapped_and_foreign_segments(tmp_path, killed, tmp_path_factory):
     (copy / "x").rename(second)
     assert start_and_look(tmp_path, copy).refused
 
+    copy = copy_of(killed, tmp_path)
+    shutil.copy(copy / segments[0], copy / segments[1])
+    outcome = start_and_look(tmp_path, copy)
+    assert outcome.refused and segments[1] in outcome.words, outcome.words
+
     other = make_store(tmp_path_factory.mktemp("other"), clean=False)
     copy = copy_of(killed, tmp_path)
     path, _ = where(copy, 0)
     shutil.copy(other / path.name, path)
     assert start_and_look(tmp_path, copy).refused
+
+
+def test_stale_bytes_count_for_nothing(tmp_path, stopped):
+    """What stands behind the last group, and all of the segments that were prepared and never used, may be anything."""
+    chance = random.Random(4)
+    for _ in range(5):
+        copy = copy_of(stopped, tmp_path)
+        path, at = where(copy, COUNT - 1)
+        behind = (at + 20_000 + 8 * 4096) // 4096 * 4096  # the last message and the group of the stop are over there
+        with open(path, "r+b") as file:
+            file.seek(behind)
+            file.write(chance.randbytes(16_384))
+        for segment in sorted(copy.glob("segment-*")):
+            if segment.name <= path.name:
+                continue
+            with open(segment, "r+b") as file:
+                for at in range(3):
+                    file.seek(4096 + chance.randrange(segment.stat().st_size - 8192 * 2))
+                    file.write(chance.randbytes(4096))
+        outcome = start_and_look(tmp_path, copy)
+        assert not outcome.refused and not outcome.missing, outcome.words
 
 
 def test_refusing_changes_nothing(tmp_path, killed):

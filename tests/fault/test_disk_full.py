@@ -2,11 +2,15 @@
 
 import os
 import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
 import uuid
 
 import pytest
 from ferry_server import FerryServer, serve_expecting_refusal, wait_until
 from sqs_wire import Refused, Sqs
+from torture_report import record
 
 SIZE_MIB = 64
 
@@ -91,6 +95,69 @@ def test_full_and_well_again(small_disk, tmp_path):
         wait_until(lambda: sends(sqs), 20, "sends work again after the queue was emptied")
         again, _ = fill(sqs, "x" * 100_000)
         assert again > acknowledged / 3
+        assert server.stop() == 0, server.words()
+    finally:
+        server.close()
+
+
+def refusal_by_query(sqs, body):
+    """(status, headers, text) of a send that must be refused, in the Query protocol."""
+    form = urllib.parse.urlencode({"Action": "SendMessage", "Version": "2012-11-05", "QueueUrl": f"{sqs.url}/000000000000/q", "MessageBody": body})
+    try:
+        answer = urllib.request.urlopen(sqs.url + "/", form.encode(), timeout=60)
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+    raise AssertionError(f"not refused: {answer.status} {answer.read()[:500]}")
+
+
+def test_filled_and_drained_again_and_again(small_disk, tmp_path):
+    """Four times over, by turns with a kill while it is full. Nothing is lost, and the disk takes about as much each time."""
+    server = FerryServer(tmp_path / "server", data=small_disk / "data")
+    body = "x" * 60_000
+    taken = []
+    try:
+        server.start()
+        sqs = Sqs(server.url)
+        sqs.create("q", VisibilityTimeout=600)
+        for turn in range(4):
+            acknowledged = set()
+            while True:
+                number = f"{turn}-{len(acknowledged):05d}"
+                try:
+                    sqs.call("SendMessage", QueueUrl="q", MessageBody=number + body)
+                except Refused as refused:
+                    assert (refused.status, refused.code) == (503, "ServiceUnavailable"), refused
+                    break
+                acknowledged.add(number)
+                assert len(acknowledged) < 5000
+            taken.append(len(acknowledged))
+            status, headers, text = refusal_by_query(sqs, body)
+            assert (status, headers["Retry-After"]) == (503, "1")
+            assert "<Code>ServiceUnavailable</Code>" in text and "<Type>Receiver</Type>" in text, text
+            if turn % 2 == 1:
+                server.kill()
+                server.start()
+                sqs = Sqs(server.url)
+                assert sqs.counts("q") == (len(acknowledged), 0, 0)
+            # On a full disk: received, given back, and deleted, all from the reserve.
+            held = sqs.call("ReceiveMessage", QueueUrl="q", MaxNumberOfMessages=10)["Messages"]
+            for message in held:
+                sqs.call("ChangeMessageVisibility", QueueUrl="q", ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+            found = set()
+            while messages := sqs.call("ReceiveMessage", QueueUrl="q", MaxNumberOfMessages=10).get("Messages"):
+                for message in messages:
+                    assert message["Body"][7:] == body
+                    found.add(message["Body"][:7])
+                entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]
+                assert len(sqs.call("DeleteMessageBatch", QueueUrl="q", Entries=entries)["Successful"]) == len(messages)
+            assert found == acknowledged
+            wait_until(lambda: sends(sqs), 20, "sends work again after the queue was emptied")
+            again = sqs.call("ReceiveMessage", QueueUrl="q")["Messages"][0]
+            sqs.call("DeleteMessage", QueueUrl="q", ReceiptHandle=again["ReceiptHandle"])
+            assert sqs.counts("q") == (0, 0, 0)
+        print(f"messages of 60 kB that went in: {taken}")
+        record("disk full", "a file system of 64 MiB filled and drained", len(taken), 0)
+        assert min(taken) > 150 and min(taken[1:]) > taken[0] / 3, taken
         assert server.stop() == 0, server.words()
     finally:
         server.close()

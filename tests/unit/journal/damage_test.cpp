@@ -3,85 +3,13 @@
 #include <gmock/gmock.h>
 
 #include "base/digest.h"
-#include "rig.h"
+#include "damage.h"
 
 namespace ferry::test {
 namespace {
 
 using store::Position;
 using testing::HasSubstr;
-
-// A stopped store with several segments, two checkpoints, bodies below the replay range and records in it.
-struct Stopped {
-  DiskImage image;
-  MapOwner::State state;
-};
-
-Stopped make_stopped(std::uint64_t seed = 1) {
-  Rig rig({}, small_options(), seed);
-  EXPECT_TRUE(rig.start());
-  for (std::uint32_t round = 0; round < 6; ++round) {
-    for (std::uint32_t key = 0; key < 12; ++key) {
-      EXPECT_TRUE(rig.owner->put(round * 12 + key, std::string(2000 + key * 100, static_cast<char>('a' + key))));
-      if (key % 3 == 2) rig.maintain();
-    }
-    if (round == 1 || round == 3) rig.checkpoint();
-  }
-  EXPECT_EQ(rig.journal->stats().checkpoints, 2u);
-  EXPECT_TRUE(rig.journal->close());
-  return {rig.image(CrashMode::OnlySynced), rig.owner->state_at(rig.journal->last())};
-}
-
-Error refused(const DiskImage& image) {
-  Rig rig(image);
-  const auto started = rig.start();
-  EXPECT_FALSE(started);
-  if (started) return Error{ErrorKind::Io, "was not refused"};
-  EXPECT_EQ(rig.image(CrashMode::Everything), image) << "a refused start changed the disk";
-  return started.error();
-}
-
-std::vector<std::string> segments_of(const DiskImage& image) {
-  std::vector<std::string> paths;
-  for (const auto& [path, bytes] : image) {
-    if (path.find("segment-") != std::string::npos) paths.push_back(path);
-  }
-  return paths;
-}
-
-// Where the groups of a segment begin.
-std::vector<std::uint32_t> groups_of(const std::vector<std::byte>& bytes) {
-  std::vector<std::uint32_t> offsets;
-  for (std::uint32_t at = store::kBlockBytes; at < bytes.size();) {
-    const auto header = store::decode_group_header(std::span(bytes).subspan(at));
-    if (!header) break;
-    offsets.push_back(at);
-    at += header->length;
-  }
-  return offsets;
-}
-
-// Opens a damaged image. It is refused as corrupt, or everything is there and right, but for bodies that are reported.
-enum class Outcome { Refused, Reported, Unharmed };
-Outcome open_damaged(const DiskImage& image, const MapOwner::State& expected) {
-  Rig rig(image);
-  const auto started = rig.start();
-  if (!started) {
-    EXPECT_EQ(started.error().kind, ErrorKind::Corrupt) << started.error().message;
-    EXPECT_THAT(started.error().message, HasSubstr("/data/"));
-    EXPECT_EQ(rig.image(CrashMode::Everything), image) << "a refused start changed the disk";
-    return Outcome::Refused;
-  }
-  const auto reading = rig.read_all();
-  MapOwner::State readable = expected;
-  for (const auto& [key, error] : reading.damaged) {
-    EXPECT_EQ(error.kind, ErrorKind::Corrupt);
-    EXPECT_THAT(error.message, HasSubstr("segment-"));
-    readable.erase(key);
-  }
-  EXPECT_EQ(reading.state, readable);
-  return reading.damaged.empty() ? Outcome::Unharmed : Outcome::Reported;
-}
 
 TEST(JournalDamage, AnUndamagedStoreOpens) {
   const Stopped stopped = make_stopped();
