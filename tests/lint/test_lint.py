@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import include_direction
+import mutants
 import source_rules
 
 
@@ -93,6 +94,32 @@ class SourceRules(unittest.TestCase):
     def test_header_guard_and_last_newline(self):
         self.assert_fault("src/sqs/a.h", "int x;\n", "pragma once")
         self.assert_fault("src/sqs/a.cpp", "int x;", "newline")
+
+
+class Mutants(unittest.TestCase):
+    TABLE = '[[mutant]]\nname = "a"\nbreaks = "b"\n[[mutant.edit]]\nfile = "src/a.cpp"\nold = "sync();"\nnew = ""\n'
+
+    def faults(self, source, table=TABLE):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in {"src/a.cpp": source, "tests/mutants/mutants.toml": table}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            return mutants.faults_of(root)[1]
+
+    def test_a_mutant_that_fits_is_left_alone(self):
+        self.assertEqual([], self.faults("write();\nsync();\n"))
+
+    def test_one_that_fits_nowhere_or_twice_is_seen(self):
+        self.assertIn("occurs 0 times in src/a.cpp", self.faults("write();\n")[0])
+        self.assertIn("occurs 2 times in src/a.cpp", self.faults("sync();\nsync();\n")[0])
+
+    def test_faults_of_the_table_are_seen(self):
+        self.assertIn("there is no src/b.cpp", self.faults("sync();\n", self.TABLE.replace("src/a.cpp", "src/b.cpp"))[0])
+        self.assertIn("changes nothing", self.faults("sync();\n", self.TABLE.replace('new = ""', 'new = "sync();"'))[0])
+        self.assertIn("two mutants", self.faults("sync();\n", self.TABLE * 2)[0])
+        self.assertIn("file, old and new", self.faults("sync();\n", self.TABLE.replace('new = ""\n', ""))[0])
+        self.assertIn("no mutant", self.faults("sync();\n", "")[0])
 
 
 if __name__ == "__main__":
