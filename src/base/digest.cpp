@@ -85,6 +85,25 @@ Sha256Digest sha256(std::string_view bytes) {
   return digest<32>(sha256_algorithm(), bytes);
 }
 
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  FERRY_CHECK(EVP_DigestInit_ex2(static_cast<EVP_MD_CTX*>(context_), sha256_algorithm(), nullptr) == 1);
+}
+
+Sha256::~Sha256() {
+  EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_));
+}
+
+void Sha256::add(std::span<const std::byte> bytes) {
+  FERRY_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1);
+}
+
+Sha256Digest Sha256::digest() {
+  Sha256Digest out;
+  unsigned length = 0;
+  FERRY_CHECK(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), out.data(), &length) == 1 && length == out.size());
+  return out;
+}
+
 // RFC 2104 as its two plain hashes: for the few bytes of a receipt handle or a signing key OpenSSL's general HMAC costs three
 // times as much.
 Sha256Digest hmac_sha256(std::string_view key, std::string_view bytes) {

@@ -42,6 +42,11 @@ class File {
   virtual Result<std::uint64_t> size() = 0;
   /// Shortens, or extends with zeros.
   virtual Result<void> truncate(std::uint64_t bytes) = 0;
+  /// Shared: who has the file open wants its contents to stay what they are, whatever becomes of its name. Alone: they are
+  /// about to become others'. Many may hold it as Shared, one as Alone, never both; between processes too, and only by
+  /// agreement. Held until the file is closed. Busy: held by somebody else in a way that forbids it; does not wait.
+  enum class Hold { Shared, Alone };
+  virtual Result<void> hold(Hold hold) = 0;
 };
 
 /// Held for as long as the object lives; ends with the process at the latest.
@@ -65,7 +70,7 @@ class FileSystem {
   virtual Result<std::vector<Entry>> list(const std::string& directory) = 0;
   /// Replaces what is at `to`. Durable after sync_directory().
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  /// Durable after sync_directory().
+  /// A file, or an empty folder. Durable after sync_directory().
   virtual Result<void> remove(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& directory) = 0;
   /// Takes the lock on this file, which is created if absent. Busy: somebody else has it, in this process or another.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 namespace ferry {
@@ -42,6 +43,15 @@ Error open_error(int errno_value, const std::string& path) {
   Error error = system_error(errno_value, "open", path);
   if (errno_value == EMFILE || errno_value == ENFILE) error.kind = ErrorKind::NoSpace;
   return error;
+}
+
+// Does not wait. EWOULDBLOCK: somebody else's lock forbids it.
+int lock_descriptor(int descriptor, int operation) {
+  int status = 0;
+  do {
+    status = ::flock(descriptor, operation | LOCK_NB);
+  } while (status != 0 && errno == EINTR);
+  return status == 0 ? 0 : errno;
 }
 
 class PosixFile final : public File {
@@ -87,6 +97,13 @@ class PosixFile final : public File {
 
   Result<void> truncate(std::uint64_t bytes) override {
     if (::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)) != 0) return Unexpected(system_error(errno, "resize", path_));
+    return {};
+  }
+
+  Result<void> hold(Hold hold) override {
+    const int error = lock_descriptor(descriptor_.get(), hold == Hold::Shared ? LOCK_SH : LOCK_EX);
+    if (error == EWOULDBLOCK) return fail(ErrorKind::Busy, "cannot hold " + path_ + ": another process does");
+    if (error != 0) return Unexpected(system_error(error, "hold", path_));
     return {};
   }
 
@@ -189,7 +206,7 @@ Result<void> PosixFileSystem::rename(const std::string& from, const std::string&
 }
 
 Result<void> PosixFileSystem::remove(const std::string& path) {
-  if (::unlink(path.c_str()) != 0) return Unexpected(system_error(errno, "remove", path));
+  if (::remove(path.c_str()) != 0) return Unexpected(system_error(errno, "remove", path));
   return {};
 }
 
@@ -210,12 +227,9 @@ Result<void> PosixFileSystem::sync_directory(const std::string& directory) {
 Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path) {
   Descriptor descriptor(open_retrying(path.c_str(), O_RDWR | O_CREAT, S_IRUSR | S_IWUSR));
   if (descriptor.get() < 0) return Unexpected(open_error(errno, path));
-  int status = 0;
-  do {
-    status = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
-  } while (status != 0 && errno == EINTR);
-  if (status != 0 && errno == EWOULDBLOCK) return fail(ErrorKind::Busy, "cannot lock " + path + ": another process holds it");
-  if (status != 0) return Unexpected(system_error(errno, "lock", path));
+  const int error = lock_descriptor(descriptor.get(), LOCK_EX);
+  if (error == EWOULDBLOCK) return fail(ErrorKind::Busy, "cannot lock " + path + ": another process holds it");
+  if (error != 0) return Unexpected(system_error(error, "lock", path));
   return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(std::move(descriptor)));
 }
 

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "base/suggest.h"
+#include "cli/backup_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
 #include "cli/receive_command.h"
 #include "cli/send_command.h"
 #include "cli/serve_command.h"
+#include "cli/store_command.h"
 #include "cli/version.h"
 #include "cli/work_command.h"
 
@@ -31,6 +33,9 @@ constexpr std::array kCommands = {
     Command{"poll", "carry requests out until the queue is drained", poll_command},
     Command{"receive", "receive messages once and print them", receive_command},
     Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
+    Command{"store", "check a data folder, and say what it holds", store_command},
+    Command{"backup", "copy a data folder, while its server runs or not", backup_command},
+    Command{"restore", "make a data folder out of a backup", restore_command},
 };
 
 std::string usage() {

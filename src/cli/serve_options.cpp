@@ -99,6 +99,10 @@ Result<PartialServeOptions> load_serve_config(const std::string& path) {
   return options;
 }
 
+std::string data_folder(const std::optional<std::string>& flag, const EnvironmentGetter& environment) {
+  return first_of(flag, environment("FERRY_DATA"), {}).value_or(default_data_folder(environment));
+}
+
 bool is_loopback_host(const std::string& host) {
   if (host == "localhost" || host == "::1") return true;
   in_addr address{};  // a name may begin with "127." and mean any machine: only digits count

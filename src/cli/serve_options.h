@@ -37,6 +37,9 @@ struct PartialServeOptions {
 /// TOML with the keys of docs/operations.md. InvalidArgument names file, line and fault; unknown keys are faults.
 Result<PartialServeOptions> load_serve_config(const std::string& path);
 
+/// `flag` over FERRY_DATA over the default; empty: there is none, for neither XDG_DATA_HOME nor HOME is set.
+std::string data_folder(const std::optional<std::string>& flag, const EnvironmentGetter& environment);
+
 /// Whether `host` is an address of this machine alone (127.0.0.0/8, ::1, localhost).
 bool is_loopback_host(const std::string& host);
 

@@ -89,7 +89,7 @@ Result<void> CheckpointWriter::finish() {
 }
 
 Result<void> read_checkpoint(FileSystem& files, const std::string& path, const Uuid& store, const CheckpointEntry& entry,
-                             const std::function<Result<void>(std::span<const std::byte>)>& take) {
+                             const std::function<Result<void>(std::span<const std::byte>)>& take, std::uint64_t* reached) {
   auto opened = files.open(path, {});
   if (!opened && opened.error().kind == ErrorKind::NotFound) return fail(ErrorKind::Corrupt, path + " is missing");
   if (!opened) return Unexpected(std::move(opened).error());
@@ -106,6 +106,7 @@ Result<void> read_checkpoint(FileSystem& files, const std::string& path, const U
   if (head.size() != kCheckpointHeaderBytes || !is_checkpoint_header(head, store, entry.number)) return damaged(0);
   for (std::uint64_t index = 0;; ++index) {
     const std::uint64_t at = reader.position();
+    if (reached != nullptr) *reached = at;
     FERRY_TRY(const auto piece_head, reader.take(kPieceHeaderBytes));
     if (piece_head.size() != kPieceHeaderBytes) return damaged(at);
     const auto header = decode_piece_header(piece_head);

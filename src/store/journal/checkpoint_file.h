@@ -42,8 +42,9 @@ class CheckpointWriter final : public CheckpointSink {
 };
 
 /// Calls `take` for each piece in order, without having looked at those behind it. Corrupt: names the file and the place.
-/// With no `take` it only checks.
+/// With no `take` it only checks. `reached`: the offset up to which the file was found right.
 Result<void> read_checkpoint(FileSystem& files, const std::string& path, const Uuid& store, const CheckpointEntry& entry,
-                             const std::function<Result<void>(std::span<const std::byte>)>& take);
+                             const std::function<Result<void>(std::span<const std::byte>)>& take,
+                             std::uint64_t* reached = nullptr);
 
 }  // namespace ferry::store

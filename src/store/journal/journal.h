@@ -46,6 +46,8 @@ struct JournalOptions {
   std::uint32_t spare_segments_max = 2;  ///< free segment files kept for reuse
   enum class Threads { Own, None } threads = Threads::Own;  ///< with None, the caller drives the steps
   enum class DirectAccess { WherePossible, Never } direct_access = DirectAccess::WherePossible;
+  /// ReadOnly: recover() gives the owner everything and stops there. Nothing is written, nothing can be reserved or read.
+  enum class Access { ReadWrite, ReadOnly } access = Access::ReadWrite;
   /// Told by recover(), before it happens, what the operator must hear whatever the log's level is. Empty: nobody.
   std::function<void(const std::string&)> announce = {};
 };
@@ -84,6 +86,31 @@ class Journal final : public Store {
     std::uint64_t replayed_bytes = 0;
   };
   const Recovery& recovery() const { return recovery_; }
+
+  /// What a segment holds, and what the maintenance makes of it.
+  struct SegmentUse {
+    enum class Fate {
+      InUse,   ///< the log is written here, or will be
+      Kept,    ///< what it holds is needed, and dense enough
+      Sparse,  ///< compaction would read it and write again what is needed
+      Empty,   ///< nothing of it is needed: it goes with the next checkpoint
+      Free,    ///< it goes now
+    };
+    std::uint32_t number = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t live_records = 0;  ///< bodies that are needed
+    std::uint64_t live_bytes = 0;    ///< their records' bytes
+    Fate fate = Fate::InUse;
+  };
+  struct Use {
+    std::vector<SegmentUse> segments;  ///< by number
+    std::uint64_t allowed_bytes = 0;   ///< what segments may take before compaction begins: docs/durability.md, Space
+    std::uint64_t spares = 0;
+    std::uint64_t spare_bytes = 0;
+    std::uint64_t ballast_bytes = 0;
+  };
+  /// After recover(), for tools.
+  Use use() const;
     std::uint64_t checkpoint_bytes = 0;
     std::chrono::nanoseconds checkpoint_time{};  ///< to read it, check it and give it to the owner
     std::chrono::nanoseconds replay_time{};      ///< from there to the end of the log, and making sure that it is the end
@@ -204,6 +231,7 @@ class Journal final : public Store {
   Result<bool> prepare_if_needed();
   Result<void> prepare_segment(std::uint32_t bytes);
   Result<bool> reuse_spare(const Spare& spare, const SegmentHeader& header);
+  Result<bool> reuse_spare(const Spare& spare, const SegmentHeader& header);
   Result<void> fill_new_segment(const SegmentHeader& header);
   Result<bool> publish_checkpoint();
   Result<bool> free_segments();
@@ -213,6 +241,7 @@ class Journal final : public Store {
   Result<bool> make_room_for_checkpoint();
   Result<bool> compact_some();
   void collect_bodies(std::uint32_t end, std::vector<std::byte>& copies, std::vector<Location>& places);
+  static bool is_worth_compacting(const Segment& segment);
   bool start_compaction();  // (L)
   void end_compaction();    // (L)
   Result<bool> trim();

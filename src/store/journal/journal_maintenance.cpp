@@ -101,17 +101,13 @@ Result<void> Journal::prepare_segment(std::uint32_t bytes) {
     }
   }
   header.incarnation = random_.next();
-  const std::string ready = spare ? path(spare_name(spare->number)) : path(kPreparingName);
+  std::string ready = path(kPreparingName);
+  bool reused = false;
   if (spare) {
-    // Its blocks hold groups of another incarnation: they count for nothing once the new header is on disk.
-    AlignedBuffer block(kBlockBytes);
-    encode_segment_header(header, block.span());
-    FERRY_TRY(const auto file, files_.open(ready, log_mode()));
-    FERRY_TRY_VOID(file->write_at(0, block.span()));
-    FERRY_TRY_VOID(file->sync());
-  } else {
-    FERRY_TRY_VOID(fill_new_segment(header));
+    FERRY_TRY(reused, reuse_spare(*spare, header));
+    if (reused) ready = path(spare_name(spare->number));
   }
+  if (!reused) FERRY_TRY_VOID(fill_new_segment(header));
   const auto renamed = files_.rename(ready, path(segment_name(header.number)));
   if (!renamed && renamed.error().kind == ErrorKind::NoSpace) FERRY_TRY_VOID(files_.remove(ready));  // the directory is full
   if (!renamed) return renamed;
@@ -126,6 +122,23 @@ Result<void> Journal::prepare_segment(std::uint32_t bytes) {
   prepared_.push_back(std::move(segment));
   prepared_bytes_ += bytes - kBlockBytes;
   return {};
+}
+
+// False: somebody reads what the file held (snapshot.h). Then it only loses its name.
+Result<bool> Journal::reuse_spare(const Spare& spare, const SegmentHeader& header) {
+  const std::string file_path = path(spare_name(spare.number));
+  FERRY_TRY(const auto file, files_.open(file_path, log_mode()));
+  if (const auto held = file->hold(File::Hold::Alone); !held) {
+    if (held.error().kind != ErrorKind::Busy) return Unexpected(held.error());
+    FERRY_TRY_VOID(files_.remove(file_path));
+    return false;
+  }
+  // Its blocks hold groups of another incarnation: they count for nothing once the new header is on disk.
+  AlignedBuffer block(kBlockBytes);
+  encode_segment_header(header, block.span());
+  FERRY_TRY_VOID(file->write_at(0, block.span()));
+  FERRY_TRY_VOID(file->sync());
+  return true;
 }
 
 // Zeros are written, not only allocated: writing into allocated but unwritten blocks costs a journal commit of the file system
@@ -218,10 +231,13 @@ Result<bool> Journal::shrink_discarded() {
   if (!file && file.error().kind != ErrorKind::NotFound) return Unexpected(file.error());
   std::uint64_t bytes = 0;
   if (file) {
+    const auto held = (*file)->hold(File::Hold::Alone);
+    if (!held && held.error().kind != ErrorKind::Busy) return Unexpected(held.error());
     FERRY_TRY(bytes, (*file)->size());
-    const std::uint64_t cut = std::min(bytes, shrink_bytes_);
+    // Somebody reads what it held (snapshot.h): it only loses its name.
+    const std::uint64_t cut = held ? std::min(bytes, shrink_bytes_) : bytes;
     bytes -= cut;
-    shrink_bytes_ -= cut;
+    shrink_bytes_ -= std::min(cut, shrink_bytes_);
     if (bytes != 0) {
       FERRY_TRY_VOID((*file)->truncate(bytes));
     } else {
@@ -252,6 +268,10 @@ void Journal::set_throttle(const Space& now) {
   throttled_ = segment_bytes_ > kFarBehindFactor * now.allowed + kFarBehindSegments * last_segment_bytes_;
 }
 
+bool Journal::is_worth_compacting(const Segment& segment) {
+  return segment.live_bytes * 4 <= std::uint64_t{segment.bytes} * 3;
+}
+
 bool Journal::start_compaction() {
   const Space now = space();
   set_throttle(now);
@@ -260,7 +280,7 @@ bool Journal::start_compaction() {
   for (const auto& [number, segment] : segments_) {
     if (number >= log_segment_) break;
     if (segment->live_records == 0 || segment->damaged || segment->compact_after_bytes > log_bytes_) continue;
-    if (segment->live_bytes * 4 > std::uint64_t{segment->bytes} * 3) continue;  // nothing to gain
+    if (!is_worth_compacting(*segment)) continue;
     if (sparsest == nullptr || segment->live_bytes * sparsest->bytes < sparsest->live_bytes * segment->bytes) sparsest = segment;
   }
   if (sparsest == nullptr) return false;

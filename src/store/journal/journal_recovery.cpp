@@ -42,6 +42,11 @@ Result<void> Journal::recover(Owner& owner) {
                                         std::to_string(missing_location_.offset));
   }
   owner_ = &owner;
+  if (options_.access == JournalOptions::Access::ReadOnly) {
+    log_segment_ = scan_->last_group ? scan_->last_group->segment : 0;
+    closing_ = true;
+    return {};
+  }
   FERRY_TRY_VOID(begin_run());
   scan_.reset();
   if (options_.threads == JournalOptions::Threads::Own) {

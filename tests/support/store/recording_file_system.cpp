@@ -129,6 +129,20 @@ class RecordedFile final : public File {
  public:
   RecordedFile(RecordingFileSystem& files, std::uint64_t file, std::string path, const OpenMode& mode)
       : files_(files), file_(file), path_(std::move(path)), mode_(mode) {}
+  ~RecordedFile() override {
+    const std::lock_guard lock(files_.mutex_);
+    let_go();
+  }
+
+  Result<void> hold(Hold hold) override {
+    const std::lock_guard lock(files_.mutex_);
+    let_go();
+    int& holders = files_.holders_[file_];
+    if (holders < 0 || (hold == Hold::Alone && holders > 0)) return ferry::fail(ErrorKind::Busy, "cannot hold " + path_);
+    held_ = hold;
+    holders = hold == Hold::Alone ? -1 : holders + 1;
+    return {};
+  }
 
   Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
     check_alignment(offset, bytes.data(), bytes.size());
@@ -169,6 +183,10 @@ class RecordedFile final : public File {
   }
 
  private:
+  void let_go() {
+    if (held_) files_.holders_[file_] += *held_ == Hold::Alone ? 1 : -1;
+    held_.reset();
+  }
   void check_alignment(std::uint64_t offset, const std::byte* memory, std::size_t size) const {
     if (mode_.caching != OpenMode::Caching::Direct) return;
     FERRY_CHECK(offset % AlignedBuffer::kAlignment == 0 && size % AlignedBuffer::kAlignment == 0);
@@ -179,6 +197,7 @@ class RecordedFile final : public File {
   const std::uint64_t file_;
   const std::string path_;
   const OpenMode mode_;
+  std::optional<Hold> held_;
 };
 
 class RecordedLock final : public FileLock {

@@ -122,6 +122,7 @@ class RecordingFileSystem final : public FileSystem {
   std::size_t operation_count_ = 0;
   bool protocol_ = true;
   std::set<std::string> locked_;
+  std::map<std::uint64_t, int> holders_;  // of files that are held: how many share it; -1: one alone
   static constexpr std::size_t kReadSlot = 7;
   std::array<std::optional<Fault>, 8> faults_;
   std::array<std::uint64_t, 8> calls_{};

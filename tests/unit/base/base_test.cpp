@@ -29,6 +29,14 @@ TEST(Digest, KnownAnswers) {
             0xE3069283U);
 }
 
+TEST(Digest, Sha256InPiecesEqualsSha256) {
+  const std::string text(100'000, 'x');
+  Sha256 pieces;
+  for (std::size_t at = 0; at < text.size(); at += 7919) pieces.add(std::as_bytes(std::span(text.substr(at, 7919))));
+  EXPECT_EQ(pieces.digest(), sha256(text));
+  EXPECT_EQ(Sha256().digest(), sha256(""));
+}
+
 TEST(Digest, Md5EachEqualsMd5) {
   SeededRandom random(1);
   std::vector<std::string> texts;
