@@ -231,7 +231,6 @@ class Journal final : public Store {
   Result<bool> prepare_if_needed();
   Result<void> prepare_segment(std::uint32_t bytes);
   Result<bool> reuse_spare(const Spare& spare, const SegmentHeader& header);
-  Result<bool> reuse_spare(const Spare& spare, const SegmentHeader& header);
   Result<void> fill_new_segment(const SegmentHeader& header);
   Result<bool> publish_checkpoint();
   Result<bool> free_segments();
