@@ -132,6 +132,7 @@ class Backup {
     FERRY_TRY(auto snapshot, Snapshot::take(files_, folder_));
     if (!snapshot->control())
       return fail(ErrorKind::Corrupt, join(folder_, kControlName) + " is damaged; ferry store check says more");
+    FERRY_TRY_VOID(expect_whole_end(*snapshot));
     BackupReport report;
     report.manifest.store = snapshot->control()->store;
     report.manifest.position = snapshot->end().last;
@@ -151,6 +152,19 @@ class Backup {
   }
 
  private:
+  // What a start would refuse, but a copy that ends at the snapshot's end would not show any more.
+  Result<void> expect_whole_end(const Snapshot& snapshot) const {
+    const Snapshot::End& end = snapshot.end();
+    if (!end.doubtful.empty())
+      return fail(ErrorKind::Corrupt,
+                  join(folder_, end.doubtful) + " holds a damaged segment header; ferry store check says more");
+    if (end.last.value >= snapshot.control()->watermark) return {};
+    return fail(ErrorKind::Corrupt, fmt::format("{} is damaged: the log ends after record {}, but record {} was durable; ferry "
+                                                "store check says more",
+                                                join(folder_, segment_name(std::max(1u, end.segment))), end.last.value,
+                                                snapshot.control()->watermark));
+  }
+
   // Segments that the log has come to, and the checkpoints that control names.
   static std::vector<FileSystem::Entry> choose(const Snapshot& snapshot) {
     std::vector<FileSystem::Entry> wanted;

@@ -309,14 +309,26 @@ class Inspector {
     for (std::size_t i = 0; i < starts_seen_.size(); ++i) {
       const CheckpointEntry& entry = control.checkpoints[i];
       if (entry.number == 0 || starts_seen_[i] || !walked_.contains(entry.segment)) continue;
+      // A repair left it like this (repair.h): the log goes on there, and nothing was written yet.
+      if (entry.group_first == control.watermark + 1 && out_.last.value <= control.watermark) {
+        out_.last.value = control.watermark;
+        continue;
+      }
       const bool used = start_ && start_->number == entry.number;
       report(segment_name(entry.segment), entry.offset, used ? Effect::Refusal : Effect::Nothing,
              fmt::format("the group with record {}, where the replay over {} starts, is not there", entry.group_first,
                          checkpoint_name(entry.number)));
     }
     if (out_.last.value < control.watermark) {
+      // Without any group the log ends where it should have begun.
+      const bool any = out_.end_segment != 0;
+      const std::uint32_t begin = start_ ? start_->segment : 1;
       report(
-          out_.end_segment == 0 ? std::string(kControlName) : segment_name(out_.end_segment), out_.end_offset, Effect::Refusal,
+          segment_name(any ? out_.end_segment : begin),
+          any      ? out_.end_offset
+          : start_ ? start_->offset
+                   : kBlockBytes,
+          Effect::Refusal,
           fmt::format("is damaged: the log ends after record {}, but record {} was durable", out_.last.value, control.watermark));
     }
   }

@@ -205,12 +205,23 @@ Result<void> Snapshot::find_end() {
   for (auto at = segments.rbegin(); at != segments.rend(); ++at) {
     Held& held = *held_.at(at->second);
     FERRY_TRY(const bool found, find_end_in(at->second, held));
-    if (found) {
-      held.visible = end_.offset;
-      return {};
-    }
+    if (!found) continue;
+    held.visible = end_.offset;
+    break;
   }
+  end_where_repaired();
   return {};
+}
+
+// A repair leaves a log that goes on behind the watermark, at the place that its checkpoint names, where nothing was written yet.
+void Snapshot::end_where_repaired() {
+  if (!control_ || end_.last.value >= control_->watermark) return;
+  const CheckpointEntry& entry = control_->checkpoints[0];
+  if (entry.number == 0 || entry.group_first != control_->watermark + 1 || !held_.contains(segment_name(entry.segment))) return;
+  end_.last = Position{control_->watermark};
+  end_.segment = entry.segment;
+  end_.offset = entry.offset;
+  end_.unfinished = false;
 }
 
 Result<bool> Snapshot::find_end_in(const std::string& name, Held& held) {
@@ -218,11 +229,17 @@ Result<bool> Snapshot::find_end_in(const std::string& name, Held& held) {
   AlignedBuffer block(kBlockBytes);
   FERRY_TRY(const std::size_t got, held.file->read_at(0, block.span()));
   FERRY_TRY(const std::uint64_t file_bytes, held.file->size());
-  if (got != kBlockBytes) return false;
+  if (got != kBlockBytes) {
+    end_.doubtful = name;
+    return false;
+  }
   const auto header = decode_segment_header(block.span());
   if (!header && header.error().kind == ErrorKind::InvalidArgument)
     return fail(ErrorKind::InvalidArgument, folder_ + "/" + name + " " + header.error().message);
-  if (!header) return false;  // damaged: whoever looks at the files says so
+  if (!header) {
+    end_.doubtful = name;
+    return false;
+  }
   const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>({header->bytes, file_bytes, kSegmentBytesLargest}) /
                                                 kBlockBytes * kBlockBytes);
   auto reader = std::make_unique<GroupReader>(*held.file, header->number, header->incarnation, bytes);
@@ -242,7 +259,9 @@ Result<bool> Snapshot::find_end_in(const std::string& name, Held& held) {
     }
     gap_at = 0;
     offset += found->header.length;
-    end_ = End{Position{found->header.first + found->header.count - 1}, header->number, offset, false};
+    end_.last = Position{found->header.first + found->header.count - 1};
+    end_.segment = header->number;
+    end_.offset = offset;
   }
   if (end_.segment == 0) return false;
   FERRY_TRY(end_.unfinished, reader->header_at(end_.offset));

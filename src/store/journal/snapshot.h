@@ -57,6 +57,7 @@ class Snapshot {
     std::uint32_t segment = 0;  ///< which has that group
     std::uint32_t offset = 0;   ///< behind it
     bool unfinished = false;    ///< a group lies there in part: torn by a crash, or being written
+    std::string doubtful;       ///< a segment behind it whose header is damaged: the log may go on there; empty: none
   };
   const End& end() const { return end_; }
 
@@ -69,6 +70,7 @@ class Snapshot {
   Result<void> read_control();
   bool settled(const std::optional<ControlState>& before) const;
   Result<void> find_end();
+  void end_where_repaired();
   Result<bool> find_end_in(const std::string& name, Held& held);
 
   FileSystem& files_;

@@ -258,6 +258,35 @@ TEST_F(JournalBackup, ADamagedStoreIsNotBackedUpUnlessAServerWouldStartOnIt) {
   EXPECT_FALSE(fs::exists(target_ + "2.unfinished"));
 }
 
+// A copy that ends before the damage would be whole in itself, and short of what was acknowledged.
+TEST_F(JournalBackup, DamageAtTheEndIsNotCutOff) {
+  fill();
+  ASSERT_TRUE(journal_->close());
+  std::uint32_t newest = 0;
+  std::uint64_t last_group = 0;
+  for (std::uint32_t number = 1; fs::exists(data_ + "/" + store::segment_name(number)); ++number) {
+    std::ifstream file(data_ + "/" + store::segment_name(number), std::ios::binary);
+    std::string text(kSmallSegment, '\0');
+    file.read(text.data(), kSmallSegment);
+    const auto bytes = std::as_bytes(std::span(text));
+    const auto groups = groups_of({bytes.begin(), bytes.end()});
+    if (groups.empty()) break;
+    newest = number;
+    last_group = groups.back();
+  }
+  for (const std::uint64_t at : {last_group + 100, std::uint64_t{100}}) {
+    const std::string path = data_ + "/" + store::segment_name(newest);
+    flip(path, at);
+    const auto refused = back_up();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::Corrupt);
+    EXPECT_THAT(refused.error().message, HasSubstr(path));
+    EXPECT_FALSE(fs::exists(target_));
+    flip(path, at);
+  }
+  EXPECT_TRUE(back_up());
+}
+
 TEST_F(JournalBackup, NoStoreNoBackup) {
   EXPECT_EQ(store::backup(files_, clock_, root_ + "/nothing", target_, nullptr).error().kind, ErrorKind::NotFound);
   EXPECT_EQ(store::restore(files_, root_ + "/nothing", restored_, nullptr).error().kind, ErrorKind::NotFound);
