@@ -33,6 +33,7 @@ std::uint64_t from_bit(std::uint64_t bit) {
 
 void MessageIndex::swap(MessageIndex& other) noexcept {
   chunks_.swap(other.chunks_);
+  found_.swap(other.found_);
   line_chunks_.swap(other.line_chunks_);
   std::swap(newest_number_, other.newest_number_);
   std::swap(newest_, other.newest_);
@@ -43,8 +44,12 @@ void MessageIndex::swap(MessageIndex& other) noexcept {
 
 MessageIndex::Chunk* MessageIndex::chunk_at(std::uint64_t number) const {
   if (newest_ != nullptr && number == newest_number_) return newest_;
-  const auto found = chunks_.find(number);
-  return found == chunks_.end() ? nullptr : found->second.get();
+  Found& found = found_[number % kFoundChunks];
+  if (found.chunk != nullptr && found.number == number) return found.chunk;
+  const auto at = chunks_.find(number);
+  if (at == chunks_.end()) return nullptr;
+  found = {number, at->second.get()};
+  return found.chunk;
 }
 
 MessageIndex::Chunk& MessageIndex::chunk_for_insert(std::uint64_t number) {
@@ -80,6 +85,7 @@ void MessageIndex::resize(Chunk& chunk, std::uint64_t keep, std::uint32_t capaci
 void MessageIndex::shrink(std::uint64_t number, Chunk& chunk) {
   if (chunk.live == 0) {
     bytes_ -= kChunkOverheadBytes + sizeof(MessageEntry) * chunk.capacity;
+    if (found_[number % kFoundChunks].number == number) found_[number % kFoundChunks] = {};
     chunks_.erase(number);
   } else if (count(chunk.live) * 4 <= chunk.capacity * 3) {
     resize(chunk, chunk.live, count(chunk.live));
