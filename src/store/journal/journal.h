@@ -75,15 +75,18 @@ class Journal final : public Store {
   /// What recover() found.
   struct Recovery {
     std::uint64_t run = 0;
-    bool created = false;       ///< the folder was empty
+    bool created = false;                   ///< the folder was empty
     std::uint32_t format = kFormatVersion;  ///< that the folder had; it has kFormatVersion now
-    bool clean_stop = false;    ///< the run before ended with close()
-    bool tail_cut = false;      ///< an unfinished group was cut off …
-    std::uint32_t segment = 0;  ///< … here: where the log ends
+    bool clean_stop = false;                ///< the run before ended with close()
+    bool tail_cut = false;                  ///< an unfinished group was cut off …
+    std::uint32_t segment = 0;              ///< … here: where the log ends
     std::uint32_t offset = 0;
     std::uint64_t checkpoint = 0;  ///< number of the one that was restored; 0: none
     std::uint64_t replayed_records = 0;
     std::uint64_t replayed_bytes = 0;
+    std::uint64_t checkpoint_bytes = 0;
+    std::chrono::nanoseconds checkpoint_time{};  ///< to read it, check it and give it to the owner
+    std::chrono::nanoseconds replay_time{};      ///< from there to the end of the log, and making sure that it is the end
   };
   const Recovery& recovery() const { return recovery_; }
 
@@ -111,9 +114,6 @@ class Journal final : public Store {
   };
   /// After recover(), for tools.
   Use use() const;
-    std::uint64_t checkpoint_bytes = 0;
-    std::chrono::nanoseconds checkpoint_time{};  ///< to read it, check it and give it to the owner
-    std::chrono::nanoseconds replay_time{};      ///< from there to the end of the log, and making sure that it is the end
 
   /// The maintenance writes a checkpoint soon, whether one is due or not, unless the log is empty.
   void request_checkpoint();
@@ -162,6 +162,7 @@ class Journal final : public Store {
     std::uint32_t previous_crc = 0;
     std::optional<GroupHeader> last_group;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> torn;  // segment and offset of headers without a whole group
+    std::uint64_t bytes_to_replay = 0;                          // at most: to the end of the last segment
   };
   // The segment whose sparse rest is being moved.
   struct Compaction {
@@ -189,7 +190,6 @@ class Journal final : public Store {
   Group* take_ready_group();                                 // (L)
   Group* next_unwritten() const;                             // (L)
   Result<void> write_group(Group& group);
-    std::uint64_t bytes_to_replay = 0;                          // at most: to the end of the last segment
   void finish_group(Group& group, const GroupHeader& header);
   void fail_store(const Error& error);
   void wake_maintenance();  // (L)

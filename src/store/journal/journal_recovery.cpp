@@ -29,13 +29,13 @@ Result<void> Journal::recover(Owner& owner) {
   FERRY_TRY_VOID(open_segments());
   const SteadyTime begun = clock_.steady();
   FERRY_TRY_VOID(restore(owner));
-  FERRY_TRY_VOID(replay(owner));
   const SteadyTime restored = clock_.steady();
+  FERRY_TRY_VOID(replay(owner));
   FERRY_TRY_VOID(check_log_end());
-  FERRY_TRY_VOID(owner.recovered());
   recovery_.checkpoint_time = restored - begun;
   recovery_.replay_time = clock_.steady() - restored;
   progress_.reset();
+  FERRY_TRY_VOID(owner.recovered());
   if (missing_segment_) {
     return fail(ErrorKind::Corrupt, path(segment_name(missing_location_.segment)) +
                                         " is missing or too short: it holds the message body at offset " +
@@ -201,14 +201,14 @@ Result<void> Journal::replay(Owner& owner) {
     return found && found->header.first == scan_->next_position && found->header.previous_crc == scan_->previous_crc;
   };
   auto segment = segments_.at(scan_->segment);
+  for (auto at = segments_.find(scan_->segment); at != segments_.end(); ++at) scan_->bytes_to_replay += at->second->bytes;
+  scan_->bytes_to_replay -= scan_->offset;
   FERRY_TRY(auto file, open_segment_file(segment->number));
   auto reader = std::make_unique<GroupReader>(*file, segment->number, segment->incarnation, segment->bytes);
   for (;;) {
     FERRY_TRY(const auto found, reader->at(scan_->offset));
     if (matches(found)) {
       FERRY_TRY_VOID(replay_group(owner, *found));
-  for (auto at = segments_.find(scan_->segment); at != segments_.end(); ++at) scan_->bytes_to_replay += at->second->bytes;
-  scan_->bytes_to_replay -= scan_->offset;
       continue;
     }
     const auto next = segments_.find(segment->number + 1);
@@ -247,13 +247,13 @@ Result<void> Journal::replay_group(Owner& owner, const GroupReader::Found& found
   }
   marks_.push_back(GroupMark{header.first, header.segment, header.offset, header.previous_crc});
   recovery_.replayed_bytes += header.length;
+  progress_->report("log", recovery_.replayed_bytes, scan_->bytes_to_replay);
   scan_->last_group = header;
   scan_->offset = header.offset + header.length;
   scan_->next_position = position;
   scan_->previous_crc = header.header_crc;
   return {};
 }
-  progress_->report("log", recovery_.replayed_bytes, scan_->bytes_to_replay);
 
 Result<void> Journal::check_log_end() {
   const std::uint64_t last_kept = scan_->next_position - 1;
