@@ -160,15 +160,20 @@ void FaultRun::die(CrashMode mode) {
   if (testing::Test::HasFailure()) return;
   static const char* const kModes[] = {"crash: everything", "crash: only synced", "crash: torn"};
   count(kModes[static_cast<std::size_t>(mode)]);
-  start_on(machine_->files.image(mode, chance_));
+  start_on(crashed(mode));
 }
 
-void FaultRun::start_on(DiskImage image) {
+DiskModel FaultRun::crashed(CrashMode mode) {
+  if (mode == CrashMode::Everything) return machine_->files.disk();
+  return machine_->files.image(mode, chance_);
+}
+
+void FaultRun::start_on(DiskModel disk) {
   const std::unique_ptr<JournalMachine> before = std::move(machine_);
   const Timestamp wall = before == nullptr ? kStart : before->clock.wall() + Millis(below(5'000));
   for (bool faults = before != nullptr && chance(4);; faults = false) {
     machine_ =
-        std::make_unique<JournalMachine>(JournalMachine::Setup{std::move(image), wall, chance_.next(), options_, direct_access_});
+        std::make_unique<JournalMachine>(JournalMachine::Setup{std::move(disk), wall, chance_.next(), options_, direct_access_});
     machine_->files.stop_protocol();
     if (faults) arm_fault();
     const auto started = machine_->start();
@@ -176,7 +181,7 @@ void FaultRun::start_on(DiskImage image) {
     ASSERT_TRUE(machine_->files.fault_was_met()) << "does not start: " << started.error().message;
     EXPECT_NE(started.error().kind, ErrorKind::Corrupt) << started.error().message;
     count("start failed");
-    image = machine_->files.image(some_mode(), chance_);
+    disk = crashed(some_mode());
   }
   machine_->files.clear_faults();
   const std::uint64_t durable = before == nullptr ? 0 : before->journal->durable().value;

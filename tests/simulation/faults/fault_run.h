@@ -77,7 +77,9 @@ class FaultRun {
   /// What a crash leaves is started again and compared with what was told.
   void die(CrashMode mode);
   void check_live();
-  void start_on(DiskImage image);
+  void start_on(DiskModel disk);
+  /// What is left of the present disk. A process that is killed alone leaves the system's cache to the next one.
+  DiskModel crashed(CrashMode mode);
   void compare(const HistoryStore& history, std::uint64_t durable);
   void check_client(const Observation& observation, std::uint64_t durable);
   void end();

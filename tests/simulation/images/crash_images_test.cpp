@@ -32,14 +32,18 @@ bool is_long() {
 }
 
 // Made once: the machine of the common beginning was killed.
-const Beginning& common_beginning() {
-  static const Beginning beginning = [] {
+struct CommonBeginning : Beginning {
+  DiskImage image;
+};
+const CommonBeginning& common_beginning() {
+  static const CommonBeginning beginning = [] {
     JournalMachine machine({DiskImage(), kStart, 1, crashing_journal(), true});
     EXPECT_TRUE(machine.start().has_value());
     machine.files.stop_protocol();
     Session session(machine, {});
     session.prepare();
-    return Beginning{machine.files.image(CrashMode::Everything, machine.random), machine.clock.wall(), session.client, true};
+    const DiskImage image = machine.files.image(CrashMode::Everything, machine.random);
+    return CommonBeginning{{image, machine.clock.wall(), session.client, true}, image};
   }();
   return beginning;
 }
@@ -91,7 +95,7 @@ class CrashImages : public testing::Test {
 // ---- the means
 
 TEST_F(CrashImages, TheBeginningHasEverythingThatTheOperationsNeed) {
-  const Beginning& beginning = common_beginning();
+  const CommonBeginning& beginning = common_beginning();
   JournalMachine machine({beginning.image, beginning.now, 2, crashing_journal(), true});
   ASSERT_TRUE(machine.start().has_value());
   const auto counts = [&](const std::string& name) { return machine.engine->counts(machine.queue(name)); };
@@ -114,7 +118,7 @@ TEST_F(CrashImages, EachOperationDoesSomething) {
   for (std::size_t i = 0; i < kOperations; ++i) {
     const auto operation = static_cast<Operation>(i);
     SCOPED_TRACE(name_of(operation));
-    const Beginning& beginning = common_beginning();
+    const CommonBeginning& beginning = common_beginning();
     JournalMachine machine({beginning.image, beginning.now, kMachineSeed, crashing_journal(), true});
     ASSERT_TRUE(machine.start().has_value());
     Session session(machine, beginning.client);
@@ -149,7 +153,7 @@ TEST_F(CrashImages, WhileAStoreIsMade) {
   if (std::getenv("FERRY_CRASH_CASE") != nullptr) return;
   for (const bool direct_access : {true, false}) {
     Explorer explorer(tally_, {.tearings = 8, .serve = true, .again = {}, .seed = 0});
-    explorer.explore({DiskImage(), kStart, {}, direct_access},
+    explorer.explore({DiskModel(), kStart, {}, direct_access},
                      {Operation::CreateQueue, Operation::Checkpoint, Operation::CleanStop}, Explorer::Cover::Everything, {3, 4});
   }
 }

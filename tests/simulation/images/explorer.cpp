@@ -34,7 +34,7 @@ bool changes_names(DiskOperation::Kind kind) {
 
 struct Explorer::Course {
   Course(const Beginning& beginning, std::uint64_t machine_seed, std::uint64_t chance_seed)
-      : machine({beginning.image, beginning.now, machine_seed, crashing_journal(), beginning.direct_access}),
+      : machine({beginning.disk, beginning.now, machine_seed, crashing_journal(), beginning.direct_access}),
         session(machine, beginning.client),
         direct_access(beginning.direct_access),
         chance(chance_seed) {}
@@ -44,6 +44,9 @@ struct Explorer::Course {
   ReferenceEngine reference;
   bool direct_access;
   SeededRandom chance;
+  const Course* parent = nullptr;    // the life before this one
+  std::uint64_t parent_durable = 0;  // what had been acknowledged when that ended
+  std::size_t start_operations = 0;  // on the disk, until the first answer is possible
   std::size_t first_boundary = 0;
   std::set<std::string> early_firsts;             // known before the sequence began
   std::map<std::uint64_t, Observation> expected;  // by the end of the log
@@ -62,10 +65,18 @@ std::uint64_t stale_groups(const DiskImage& disk, std::uint32_t segment) {
 }
 
 void Explorer::explore(const Beginning& beginning, const std::vector<Operation>& operations, Cover cover, Seeds seeds) {
+  explore(beginning, nullptr, 0, operations, cover, seeds);
+}
+
+void Explorer::explore(const Beginning& beginning, const Course* parent, std::uint64_t durable,
+                       const std::vector<Operation>& operations, Cover cover, Seeds seeds) {
   Course course(beginning, seeds.machine, seeds.chance);
+  course.parent = parent;
+  course.parent_durable = durable;
   JournalMachine& machine = course.machine;
   const auto started = machine.start();
   ASSERT_TRUE(started.has_value()) << started.error().message;
+  course.start_operations = machine.files.operation_count();
   course.reference.begin(*machine.engine, machine.journal->last().value);
   for (const auto& [id, first] : beginning.client.firsts) course.early_firsts.insert(id);
   for (std::size_t i = 0; i < operations.size(); ++i) {
@@ -98,14 +109,15 @@ void Explorer::crash_everywhere(Course& course) {
   std::array<std::optional<Image>, 3> latest;
   std::array<bool, 3> served{};
   DiskModel model(machine.files.initial());
-  std::uint64_t durable = course.reference.base();
+  // What the life before had left in the system's cache may go until this one has answered.
+  std::uint64_t durable = course.parent == nullptr ? course.reference.base() : course.parent_durable;
   std::size_t told = 0;
 
   const auto take = [&](CrashMode mode, std::size_t boundary) {
     const auto m = static_cast<std::size_t>(mode);
     SCOPED_TRACE("after operation " + std::to_string(boundary) + " on the disk (" + text_of(operations[boundary]) + "), " +
                  std::string(kModes[m]));
-    latest[m] = Image{model.image(mode, course.chance), mode, boundary, durable};
+    latest[m] = Image{model, model.image(mode, course.chance), mode, boundary, durable};
     kept[m] = check_image(course, *latest[m]);
     if (testing::Test::HasFailure() || boundary < serve_at[m] || served[m]) return;
     served[m] = true;
@@ -113,6 +125,7 @@ void Explorer::crash_everywhere(Course& course) {
   };
   for (std::size_t i = 0; i < operations.size() && !testing::Test::HasFailure(); ++i) {
     model.apply(operations[i]);
+    if (i + 1 >= course.start_operations) durable = std::max(durable, course.reference.base());
     for (; told < machine.acknowledged.size() && machine.acknowledged[told].operations <= i + 1; ++told)
       durable = std::max(durable, machine.acknowledged[told].position);
     if (i < first) continue;
@@ -150,7 +163,7 @@ std::uint64_t Explorer::check_image(Course& course, const Image& image) {
   const store::Journal::Recovery& recovery = machine.journal->recovery();
   if (recovery.tail_cut) {
     ++tally_.tails_cut;
-    tally_.over_stale += stale_groups(image.disk, recovery.segment) > 0 ? 1 : 0;
+    tally_.over_stale += stale_groups(image.files, recovery.segment) > 0 ? 1 : 0;
   }
   const std::uint64_t kept = machine.journal->last().value;
   tally_.behind += kept < course.machine.journal->last().value ? 1 : 0;
@@ -198,7 +211,9 @@ void Explorer::use(const Course& course, const Image& image) {
     serve(course.session.client, machine);
   }
   if (effort_.again.empty() || testing::Test::HasFailure()) return;
-  Beginning beginning{image.disk, course.machine.clock.wall(), course.session.client, course.direct_access};
+  // A process that was killed leaves what it has written to the next one, and a loss of power may take it from that.
+  const DiskModel disk = image.mode == CrashMode::Everything ? image.disk : DiskModel(image.files);
+  Beginning beginning{disk, course.machine.clock.wall(), course.session.client, course.direct_access};
   for (const auto& [id, first] : beginning.client.firsts) {
     const auto early = course.early_firsts.contains(id) && to_epoch_millis(beginning.now) - first.sent_ms < 200'000;
     if (!early) beginning.client.doubtful.insert(id);
@@ -211,7 +226,7 @@ void Explorer::use(const Course& course, const Image& image) {
     SCOPED_TRACE("crashed again in " + text_of(operations));
     Explorer again(tally_, {.tearings = 1, .serve = false, .again = {}, .seed = 0});
     again.depth_ = depth_ + 1;
-    again.explore(beginning, operations, Cover::Everything, {chance.next(), chance.next()});
+    again.explore(beginning, &course, image.durable, operations, Cover::Everything, {chance.next(), chance.next()});
     if (testing::Test::HasFailure()) return;
   }
 }

@@ -14,7 +14,7 @@ namespace ferry::test {
 
 /// Where a sequence starts.
 struct Beginning {
-  DiskImage image;
+  DiskModel disk;
   Timestamp now;
   Client client;
   bool direct_access = true;
@@ -59,11 +59,14 @@ class Explorer {
   // A sequence that was run.
   struct Course;
   struct Image {
-    DiskImage disk;
+    DiskModel disk;  // of Everything: with what is not synced, since the machine lived on
+    DiskImage files;
     CrashMode mode;
     std::size_t boundary = 0;
     std::uint64_t durable = 0;  // acknowledged before
   };
+  void explore(const Beginning& beginning, const Course* parent, std::uint64_t durable, const std::vector<Operation>& operations,
+               Cover cover, Seeds seeds);
   void crash_everywhere(Course& course);
   /// The last position that it kept.
   std::uint64_t check_image(Course& course, const Image& image);

@@ -44,7 +44,7 @@ inline store::JournalOptions small_journal() {
 class JournalMachine {
  public:
   struct Setup {
-    DiskImage image;
+    DiskModel disk;
     Timestamp now;
     std::uint64_t seed = 1;  ///< machines of one test have different ones: each makes up ids
     store::JournalOptions options = small_journal();
@@ -52,7 +52,7 @@ class JournalMachine {
   };
   /// To be started.
   explicit JournalMachine(Setup setup)
-      : clock(setup.now), random(setup.seed), files(std::move(setup.image)), options_(std::move(setup.options)) {
+      : clock(setup.now), random(setup.seed), files(std::move(setup.disk)), options_(std::move(setup.options)) {
     files.set_direct_access(setup.direct_access);
     journal = std::make_unique<store::Journal>(files, clock, random, log, options_);
     history = std::make_unique<HistoryStore>(*journal);

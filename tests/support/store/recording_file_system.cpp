@@ -21,11 +21,17 @@ std::string name_of(ErrorKind kind) {
 }
 }  // namespace
 
-DiskModel::DiskModel(const DiskImage& image) {
-  for (const auto& [path, bytes] : image) {
-    files_[next_file_] = Contents{bytes, bytes, {}};
+DiskModel::DiskModel(DiskImage image) {
+  for (auto& [path, bytes] : image) {
+    const auto contents = std::make_shared<std::vector<std::byte>>(std::move(bytes));
+    files_[next_file_] = Contents{contents, contents, {}};
     names_[path] = synced_names_[path] = next_file_++;
   }
+}
+
+void DiskModel::write(Bytes& contents, const DiskOperation& operation) {
+  if (contents.use_count() > 1) contents = std::make_shared<std::vector<std::byte>>(*contents);
+  write(*contents, operation);
 }
 
 void DiskModel::write(std::vector<std::byte>& contents, const DiskOperation& operation) {
@@ -86,7 +92,7 @@ void DiskModel::apply(const DiskOperation& operation) {
 DiskImage DiskModel::image(CrashMode mode, Random& random) const {
   DiskImage image;
   if (mode == CrashMode::Everything) {
-    for (const auto& [path, file] : names_) image[path] = files_.at(file).now;
+    for (const auto& [path, file] : names_) image[path] = *files_.at(file).now;
     return image;
   }
   auto names = synced_names_;
@@ -96,7 +102,7 @@ DiskImage DiskModel::image(CrashMode mode, Random& random) const {
   }
   for (const auto& [path, file] : names) {
     const Contents& contents = files_.at(file);
-    std::vector<std::byte> bytes = contents.synced;
+    std::vector<std::byte> bytes = *contents.synced;
     if (mode == CrashMode::Torn) {
       for (const DiskOperation& change : contents.unsynced) {
         if (change.kind == DiskOperation::Kind::Truncate) {
@@ -160,7 +166,7 @@ class RecordedFile final : public File {
     if (const auto fault = files_.next_fault(RecordingFileSystem::kReadSlot)) {
       return ferry::fail(fault->error, "cannot read " + path_ + ": " + name_of(fault->error));
     }
-    const auto& contents = files_.disk_.files_.at(file_).now;
+    const auto& contents = *files_.disk_.files_.at(file_).now;
     if (offset >= contents.size()) return std::size_t{0};
     const std::size_t size = std::min<std::size_t>(bytes.size(), contents.size() - offset);
     std::copy_n(contents.begin() + static_cast<std::ptrdiff_t>(offset), size, bytes.begin());
@@ -174,7 +180,7 @@ class RecordedFile final : public File {
 
   Result<std::uint64_t> size() override {
     const std::lock_guard lock(files_.mutex_);
-    return std::uint64_t{files_.disk_.files_.at(file_).now.size()};
+    return std::uint64_t{files_.disk_.files_.at(file_).now->size()};
   }
 
   Result<void> truncate(std::uint64_t bytes) override {
@@ -213,7 +219,7 @@ class RecordedLock final : public FileLock {
   const std::string path_;
 };
 
-RecordingFileSystem::RecordingFileSystem(DiskImage image) : initial_(std::move(image)), disk_(initial_) {}
+RecordingFileSystem::RecordingFileSystem(DiskModel disk) : initial_(std::move(disk)), disk_(initial_) {}
 
 void RecordingFileSystem::fail(Kind kind, std::uint64_t call, ErrorKind error, Times times, std::size_t bytes_written) {
   const std::lock_guard lock(mutex_);
@@ -258,6 +264,11 @@ DiskImage RecordingFileSystem::image(CrashMode mode, Random& random) const {
   return disk_.image(mode, random);
 }
 
+DiskModel RecordingFileSystem::disk() const {
+  const std::lock_guard lock(mutex_);
+  return disk_;
+}
+
 std::vector<DiskOperation> RecordingFileSystem::operations() const {
   const std::lock_guard lock(mutex_);
   return operations_;
@@ -270,7 +281,7 @@ std::size_t RecordingFileSystem::operation_count() const {
 
 std::uint64_t RecordingFileSystem::used() const {
   std::uint64_t bytes = 0;
-  for (const auto& [path, file] : disk_.names_) bytes += disk_.files_.at(file).now.size();
+  for (const auto& [path, file] : disk_.names_) bytes += disk_.files_.at(file).now->size();
   return bytes;
 }
 
@@ -297,7 +308,7 @@ Result<void> RecordingFileSystem::perform(DiskOperation operation) {
     error = fault->error;
   }
   if (operation.kind == Kind::Write && capacity_ != 0) {
-    const std::uint64_t size = disk_.files_.at(operation.file).now.size();
+    const std::uint64_t size = disk_.files_.at(operation.file).now->size();
     const std::uint64_t end = operation.offset + operation.bytes.size();
     if (end > size && used() + end - size > capacity_) return failed(ErrorKind::NoSpace);
   }
@@ -334,7 +345,7 @@ Result<std::vector<FileSystem::Entry>> RecordingFileSystem::list(const std::stri
   std::vector<Entry> entries;
   const std::string prefix = directory + "/";
   for (const auto& [path, file] : disk_.names_) {
-    if (path.starts_with(prefix)) entries.push_back(Entry{path.substr(prefix.size()), disk_.files_.at(file).now.size()});
+    if (path.starts_with(prefix)) entries.push_back(Entry{path.substr(prefix.size()), disk_.files_.at(file).now->size()});
   }
   return entries;
 }

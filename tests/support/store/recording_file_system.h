@@ -37,11 +37,11 @@ enum class CrashMode {
   Torn,        ///< what was synced, and any of the 512-byte sectors that were not, and the first few of the names that were not
 };
 
-/// The state of a disk after a sequence of operations. Not thread-safe.
+/// The state of a disk after a sequence of operations, with what is not on it yet. Cheap to copy. Not thread-safe.
 class DiskModel {
  public:
   DiskModel() = default;
-  explicit DiskModel(const DiskImage& image);
+  DiskModel(DiskImage image);  // NOLINT: an image is a disk on which everything is synced
   void apply(const DiskOperation& operation);
   /// `random` decides what a torn image holds.
   DiskImage image(CrashMode mode, Random& random) const;
@@ -51,11 +51,14 @@ class DiskModel {
  private:
   friend class RecordingFileSystem;
   friend class RecordedFile;
+  // Shared with copies of the model until one of them changes it.
+  using Bytes = std::shared_ptr<std::vector<std::byte>>;
   struct Contents {
-    std::vector<std::byte> now;
-    std::vector<std::byte> synced;
+    Bytes now = std::make_shared<std::vector<std::byte>>();
+    Bytes synced = now;
     std::vector<DiskOperation> unsynced;
   };
+  static void write(Bytes& contents, const DiskOperation& operation);
   static void write(std::vector<std::byte>& contents, const DiskOperation& operation);
   std::map<std::uint64_t, Contents> files_;
   std::map<std::string, std::uint64_t> names_;
@@ -68,7 +71,7 @@ class DiskModel {
 class RecordingFileSystem final : public FileSystem {
  public:
   using Kind = DiskOperation::Kind;
-  explicit RecordingFileSystem(DiskImage image = {});
+  explicit RecordingFileSystem(DiskModel disk = {});
 
   // Faults. Calls are counted from now on, for each kind alone, 1 being the next one. The failed call changes nothing, except
   // that a Write leaves its first `bytes_written` bytes.
@@ -84,10 +87,12 @@ class RecordingFileSystem final : public FileSystem {
   void set_direct_access(bool possible);
 
   DiskImage image(CrashMode mode, Random& random) const;
-  /// The operations since the start, in order, and the image they began with.
+  /// The present, for another process on the same machine.
+  DiskModel disk() const;
+  /// The operations since the start, in order, and the disk they began with.
   std::vector<DiskOperation> operations() const;
   std::size_t operation_count() const;
-  const DiskImage& initial() const { return initial_; }
+  const DiskModel& initial() const { return initial_; }
   std::uint64_t total_bytes() const;
   /// Stops keeping the protocol, for long runs; crash images of the present stay possible.
   void stop_protocol();
@@ -116,7 +121,7 @@ class RecordingFileSystem final : public FileSystem {
   std::uint64_t used() const;
 
   mutable std::mutex mutex_;
-  const DiskImage initial_;
+  const DiskModel initial_;
   DiskModel disk_;
   std::vector<DiskOperation> operations_;
   std::size_t operation_count_ = 0;
