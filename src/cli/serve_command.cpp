@@ -167,6 +167,7 @@ int run(const ServeOptions& options, CommandContext& context) {
   store::JournalOptions journal_options;
   journal_options.folder = options.data;
   journal_options.cache_bytes = options.cache_mib * 1024 * 1024;
+  journal_options.announce = [&context](const std::string& sentence) { write_text(context.err, sentence + "\n"); };
   store::Journal journal(files, clock, random, log, std::move(journal_options));
   engine::EngineOptions engine_options;
   engine_options.enforce_deletion_wait = options.deletion_wait;

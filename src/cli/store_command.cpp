@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "base/suggest.h"
 #include "cli/client_options.h"
+#include "cli/repair_command.h"
 #include "cli/store_tools.h"
 #include "store/journal/snapshot.h"
 
@@ -21,6 +22,7 @@ struct Subcommand {
 
 constexpr std::array kSubcommands = {
     Subcommand{"check", "read every byte of a store and say what is damaged, and where", store_check_command},
+    Subcommand{"repair", "make a folder open again whose start is refused", store_repair_command},
     Subcommand{"stat", "say what a store holds, and what compaction would do", store_stat_command},
 };
 

@@ -119,6 +119,8 @@ struct QueueCounts {
   std::uint64_t delayed = 0;
 };
 
+class EngineRepair;
+
 class Engine final : public store::Owner {
  public:
   /// `store`, `clock`, `random` and `log` outlive the engine. Call store.recover(engine) before anything else.
@@ -239,6 +241,7 @@ class Engine final : public store::Owner {
   void relocate(const store::Location& from, std::span<const std::byte> payload) override;
 
  private:
+  friend class EngineRepair;  // recovery that goes on where something is missing
   struct State;
   enum class RedriveCheck { None, Target };
   Answer<sqs::EmptyResponse> change_attributes(

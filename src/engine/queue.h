@@ -145,6 +145,26 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Result<void> replay(const RecordHeader& header, const store::Location& location, std::span<const std::byte> payload);
   void replay_leaving(const MovedRecord& record);
   void replay_arriving(const MovedRecord& record);
+  // Repair, before finish_recovery().
+  /// Quarantined ones included.
+  bool has(std::uint64_t sequence);
+  std::uint64_t next_sequence() const { return next_sequence_; }
+  struct Kept {
+    std::uint64_t sequence = 0;
+    store::Location location;
+    std::optional<WrittenAs> name;   ///< what must stand in the payload; nothing: it is quarantined, and nobody knows
+    std::optional<Uuid> message_id;  ///< if it is known without the payload
+  };
+  /// Everything whose body is needed, what has expired left out.
+  std::vector<Kept> kept();
+  void drop(std::uint64_t sequence);
+  /// A message of which a later copy is all that is there: `head` and `location` are of its Relocated record.
+  void adopt(const RecordHeader& header, const SentHead& head, const store::Location& location);
+  /// Dead letters of queues whose names are lost are taken for redriven ones.
+  void forget_unknown_sources();
+  /// These numbers may have been given out: they are not used.
+  void skip_numbers(std::uint64_t count) { next_sequence_ += count; }
+
   /// Tells the store which bodies are needed and takes up service at `now`.
   /// Corrupt.
   Result<void> finish_recovery(Timestamp now);

@@ -354,6 +354,52 @@ Result<void> Queue::replay(const RecordHeader& header, const store::Location& lo
   return {};
 }
 
+// ---- repair
+
+bool Queue::has(std::uint64_t sequence) {
+  return index_.find(sequence) != nullptr || quarantined_.contains(sequence);
+}
+
+std::vector<Queue::Kept> Queue::kept() {
+  replay_expired(expired_);  // a checkpoint may have been written in the middle of a sweep
+  std::vector<Kept> kept;
+  kept.reserve(index_.size() + quarantined_.size());
+  for (auto item = index_.next(0); item; item = index_.next(item->sequence + 1)) {
+    Kept one{item->sequence, item->entry->location, WrittenAs{id_, item->sequence}, std::nullopt};
+    if (item->entry->has(MessageEntry::Arrived)) {
+      const Arrival& arrival = arrivals_.find(item->sequence)->second;
+      one.name = arrival.written_as;
+      if (arrival.message_id != Uuid()) one.message_id = arrival.message_id;
+    }
+    kept.push_back(one);
+  }
+  for (const auto& [sequence, entry] : quarantined_) kept.push_back({sequence, entry.location, std::nullopt, std::nullopt});
+  return kept;
+}
+
+void Queue::drop(std::uint64_t sequence) {
+  forget(sequence);
+  quarantined_.erase(sequence);
+}
+
+// Its number says nothing of its enqueue time, since it may have been moved here: it expires by its own time.
+void Queue::adopt(const RecordHeader& header, const SentHead& head, const store::Location& location) {
+  next_sequence_ = std::max(next_sequence_, head.sequence + 1);
+  MessageEntry entry;
+  entry.location = location;
+  if (head.group) entry.group = line_->group(*head.group);
+  entry.set_enqueued_ms(header.at.engine_ms);
+  entry.set_visible_from_ms(head.visible_from_ms);
+  entry.mark(MessageEntry::Elder);
+  remember(head.sequence, entry);
+}
+
+void Queue::forget_unknown_sources() {
+  for (auto& [sequence, arrival] : arrivals_) {
+    if (arrival.source > dead_letter_sources_.size()) arrival.source = 0;
+  }
+}
+
 Result<void> Queue::finish_recovery(Timestamp now) {
   const Hold hold(*this);
   last_ = shared_.store.last();

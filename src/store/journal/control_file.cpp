@@ -1,5 +1,6 @@
 #include "store/journal/control_file.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -34,6 +35,7 @@ Result<void> ControlFile::load() {
   const std::string path = folder_ + "/" + std::string(kControlName);
   FERRY_TRY(file_, files_.open(path, kWriteMode));
   std::optional<ControlState> newest;
+  std::uint32_t oldest_format = kFormatVersion;
   Error reason{ErrorKind::Corrupt, ""};
   auto block = std::make_unique<Block>();
   for (std::uint64_t slot = 0; slot < 2; ++slot) {
@@ -47,12 +49,22 @@ Result<void> ControlFile::load() {
       if (state.error().kind == ErrorKind::InvalidArgument)
         return fail(ErrorKind::InvalidArgument, path + " " + state.error().message);
       reason = state.error();
-    } else if (!newest || state->sequence > newest->sequence) {
-      newest = *state;
+      continue;
     }
+    oldest_format = std::min(oldest_format, state->format);
+    if (!newest || state->sequence > newest->sequence) newest = *state;
   }
   if (!newest) return fail(reason.kind, path + " " + reason.message);
   state_ = *newest;
+  state_.format = oldest_format;
+  return {};
+}
+
+Result<void> ControlFile::migrate() {
+  const std::lock_guard lock(mutex_);
+  FERRY_TRY_VOID(write());
+  FERRY_TRY_VOID(write());
+  state_.format = kFormatVersion;
   return {};
 }
 

@@ -17,8 +17,11 @@ class ControlFile {
 
   /// Makes the file with `state`; durable on return, and never there in part.
   Result<void> create(const ControlState& state);
-  /// Corrupt: neither block is whole. InvalidArgument: a newer format.
+  /// Corrupt: neither block is whole. InvalidArgument: a newer format. state().format is that of the older block.
   Result<void> load();
+  /// load() has found an older format: writes both blocks anew in the present one, each durable before the next is begun, so
+  /// that no older ferry opens the folder from then on. To be called when every other byte is as the present format says.
+  Result<void> migrate();
   /// Changes the state through `edit` and makes it durable. After an error nothing may be written any more.
   template <class Edit>
   Result<void> update(Edit edit) {

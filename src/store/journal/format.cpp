@@ -55,6 +55,7 @@ class Reader {
 // Blocks that carry a version (segment header, control slot) begin alike in every version: magic, version, checksum of the
 // rest of the block. So an older server can tell a newer format from damage.
 constexpr std::size_t kVersionedHeadBytes = 16;
+constexpr std::size_t kVersionAt = 8;
 
 void seal_block(std::span<std::byte> block, std::uint64_t magic) {
   const std::uint32_t crc = crc32c(block.subspan(kVersionedHeadBytes), kFormatVersion);
@@ -72,7 +73,9 @@ Result<void> check_block(std::span<const std::byte> block, std::uint64_t magic, 
   if (version > kFormatVersion) {
     return fail(
         ErrorKind::InvalidArgument,
-        fmt::format("was written in format {} by a newer ferry; this one knows formats up to {}", version, kFormatVersion));
+        fmt::format("was written in format {} by a newer ferry; this one knows formats up to {}: open the folder with that ferry "
+                    "or a newer one; nothing was changed",
+                    version, kFormatVersion));
   }
   if (version == 0) return fail(ErrorKind::Corrupt, fmt::format("holds a {} of format 0, which never was", what));
   return {};
@@ -195,8 +198,9 @@ void encode_control(const ControlState& state, std::span<std::byte> slot) {
 Result<ControlState> decode_control(std::span<const std::byte> slot) {
   FERRY_CHECK(slot.size() == kBlockBytes);
   FERRY_TRY_VOID(check_block(slot, kControlMagic, "control slot"));
-  Reader reader(slot.subspan(kVersionedHeadBytes));
   ControlState state;
+  std::memcpy(&state.format, slot.data() + kVersionAt, sizeof state.format);
+  Reader reader(slot.subspan(kVersionedHeadBytes));
   state.store.bytes = reader.get<decltype(state.store.bytes)>();
   state.sequence = reader.get<std::uint64_t>();
   state.run = reader.get<std::uint64_t>();

@@ -23,7 +23,8 @@ namespace ferry::store {
 
 static_assert(std::endian::native == std::endian::little, "numbers are stored as they lie in memory: little-endian");
 
-constexpr std::uint32_t kFormatVersion = 1;
+/// Of the whole folder, records and pieces included: docs/formats.md has the table. The control file carries it.
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::uint32_t kBlockBytes = 4096;
 constexpr std::uint32_t kGroupHeaderBytes = 64;
 constexpr std::uint32_t kRecordHeaderBytes = 8;
@@ -116,6 +117,7 @@ struct CheckpointEntry {
 };
 
 struct ControlState {
+  std::uint32_t format = kFormatVersion;  ///< as it was read; what is written is always of kFormatVersion
   Uuid store;
   std::uint64_t sequence = 0;  ///< of this slot; the higher one counts
   std::uint64_t run = 0;

@@ -317,6 +317,7 @@ Result<void> Journal::begin_run() {
   FERRY_TRY_VOID(check_direct_writes());
   // The names, too: a process that was killed may have left a rename in the system's cache alone.
   FERRY_TRY_VOID(files_.sync_directory(options_.folder));
+  FERRY_TRY_VOID(migrate());
   FERRY_TRY_VOID(rewrite_last_group());
   FERRY_TRY_VOID(erase_torn_headers());
   FERRY_TRY_VOID(remove_leftovers());
@@ -353,6 +354,19 @@ Result<void> Journal::begin_run() {
   const bool enough = available() >= options_.reserve_bytes + kBlockBytes && ballast_bytes_ >= options_.ballast_bytes;
   if (!enough) return fail(ErrorKind::NoSpace, "too little disk space in " + options_.folder + " to start");
   return {};
+}
+
+// Nothing has to be converted: format 2 is what format 1 had become, under a number that covers records and pieces. The control
+// file is written before anything else is, so that an older ferry refuses whatever comes now.
+Result<void> Journal::migrate() {
+  recovery_.format = control_.state().format;
+  if (recovery_.format == kFormatVersion) return {};
+  const std::string sentence = "data folder " + options_.folder + " has format " + std::to_string(recovery_.format) +
+                               "; it is being brought to " + std::to_string(kFormatVersion) +
+                               "; an older ferry cannot open it afterwards";
+  if (options_.announce) options_.announce(sentence);
+  log_.warn(sentence);
+  return control_.migrate();
 }
 
 // Some file systems take O_DIRECT when a file is opened, and refuse it at the first write. The lock file is empty again then.

@@ -257,7 +257,9 @@ TEST(JournalDamage, ANewerFormatIsRefusedByName) {
   }
   const Error error = refused(image);
   EXPECT_EQ(error.kind, ErrorKind::InvalidArgument);
-  EXPECT_THAT(error.message, HasSubstr("/data/control was written in format 2 by a newer ferry; this one knows formats up to 1"));
+  EXPECT_THAT(
+      error.message,
+      HasSubstr("/data/control was written in format 3 by a newer ferry; this one knows formats up to 2: open the folder"));
 }
 
 TEST(JournalDamage, AFolderThatIsNotOursIsLeftAlone) {
