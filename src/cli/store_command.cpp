@@ -202,6 +202,7 @@ Result<Statistics> look(const std::string& folder, const CommandContext& context
 std::string stat_table(const std::string& folder, const Statistics& found, const Flags& flags) {
   std::vector<std::vector<std::string>> rows = {{"folder", folder}, {"store", to_string(found.control.store)}};
   rows.push_back({"log", fmt::format("record {}, {}", found.end.last.value, place(found.end.segment, found.end.offset))});
+  rows.push_back({"format", std::to_string(found.control.format)});
   rows.push_back({"started", fmt::format("{} times{}", found.control.run, found.control.clean_stop ? "; stopped cleanly" : "")});
   rows.push_back({"queues", fmt::format("{} with {} messages, {} quarantined", found.totals.queues, found.totals.messages,
                                         found.totals.quarantined)});
@@ -236,6 +237,7 @@ std::string stat_table(const std::string& folder, const Statistics& found, const
 std::string stat_json(const std::string& folder, const Statistics& found) {
   JsonWriter json;
   json.begin_object().key("Folder").text(folder).key("Store").text(to_string(found.control.store));
+  put(json, "Format", found.control.format);
   put(json, "Position", found.end.last.value);
   put(json, "EndSegment", found.end.segment);
   put(json, "EndOffset", found.end.offset);

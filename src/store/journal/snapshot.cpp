@@ -242,29 +242,20 @@ Result<bool> Snapshot::find_end_in(const std::string& name, Held& held) {
   }
   const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>({header->bytes, file_bytes, kSegmentBytesLargest}) /
                                                 kBlockBytes * kBlockBytes);
-  auto reader = std::make_unique<GroupReader>(*held.file, header->number, header->incarnation, bytes);
-  std::uint32_t gap_at = 0;
-  std::uint32_t read_again = 0;
+  GroupReader reader(*held.file, header->number, header->incarnation, bytes);
   for (std::uint32_t offset = kBlockBytes; offset < bytes;) {
-    FERRY_TRY(const auto found, reader->at(offset));
+    FERRY_TRY(const auto found, reader.at(offset));
     if (!found) {
-      if (gap_at == 0) gap_at = offset;
       offset += kBlockBytes;
       continue;
     }
-    if (gap_at != 0 && gap_at != read_again) {  // it may have been on its way when it was read
-      read_again = offset = std::exchange(gap_at, 0);
-      reader = std::make_unique<GroupReader>(*held.file, header->number, header->incarnation, bytes);
-      continue;
-    }
-    gap_at = 0;
     offset += found->header.length;
     end_.last = Position{found->header.first + found->header.count - 1};
     end_.segment = header->number;
     end_.offset = offset;
   }
   if (end_.segment == 0) return false;
-  FERRY_TRY(end_.unfinished, reader->header_at(end_.offset));
+  FERRY_TRY(end_.unfinished, reader.header_at(end_.offset));
   return true;
 }
 

@@ -16,10 +16,10 @@
 //   3. The watermark was read before the second list: the segment of its record is in that list, or was given up.
 //
 // Where it ends. The newest segments go on being written. A group is whole in the file before the next one is begun, and before
-// anybody is told of it. So, once everything is held, the end is looked for behind the last whole group of the newest segment
-// that has one: every reply that had left by then is in front of it. A group that was not whole when it was read, with a whole
-// one behind it, is read once more: it is whole now, or damaged. What lies behind the end reads as zeros from then on: the view
-// does not change any more, not even while the server overwrites it.
+// anybody is told of it. So, once everything is held, the end is behind the last whole group of the newest segment that has one:
+// every reply that had left by then is in front of it. A group in front of the end that was not whole when it was passed was on
+// its way and is whole by now, or it is damaged: whoever reads the view sees which. What lies behind the end reads as zeros from
+// then on: the view does not change any more, not even while the server writes there.
 
 #include <cstdint>
 #include <map>

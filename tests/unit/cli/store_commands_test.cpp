@@ -167,6 +167,7 @@ TEST_F(StoreCommands, StatTellsWhatThereIs) {
   EXPECT_EQ(run(store_command, {"stat", "--data", data_}), kExitDone) << err_;
   EXPECT_THAT(out_, HasSubstr("\"Messages\":5"));
   EXPECT_THAT(out_, HasSubstr("\"LiveBodies\":5"));
+  EXPECT_THAT(out_, HasSubstr("\"Format\":" + std::to_string(store::kFormatVersion)));
   EXPECT_THAT(out_, HasSubstr("\"StoppedCleanly\":true"));
   EXPECT_EQ(run(store_command, {"stat", "--data", data_, "-o", "table", "--segments"}), kExitDone);
   EXPECT_THAT(out_, HasSubstr("has nothing to do"));

@@ -128,6 +128,22 @@ TEST_F(JournalBackup, BringsBackWhatWasThere) {
   EXPECT_EQ(state_in(restored_).at(7), "it goes on");
 }
 
+// Everything in a backup was durable: where its end is damaged, it is no torn tail.
+TEST_F(JournalBackup, ARestoredStoreKnowsWhereItEnds) {
+  fill();
+  const auto taken = back_up();
+  ASSERT_TRUE(taken);
+  ASSERT_TRUE(restore());
+  store::ControlFile control(files_, restored_);
+  ASSERT_TRUE(control.load());
+  EXPECT_EQ(control.state().watermark, taken->manifest.position.value);
+  EXPECT_TRUE(control.state().clean_stop);
+  flip(restored_ + "/" + store::segment_name(taken->inspection.end_segment),
+       taken->inspection.end_offset - 2 * store::kBlockBytes);
+  open(restored_);
+  EXPECT_EQ(journal_->recover(*owner_).error().kind, ErrorKind::Corrupt);
+}
+
 TEST_F(JournalBackup, OfAnEmptyStore) {
   ASSERT_TRUE(back_up());
   ASSERT_TRUE(restore());
