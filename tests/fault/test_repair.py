@@ -233,3 +233,37 @@ def test_a_damaged_body_below_the_replay_is_dropped_and_named(tmp_path):
     bodies = read_all(tmp_path / "after", data)
     assert token("plain", COUNT // 2) not in bodies["plain"] + bodies["dead"]
     assert sum(len(seen) for seen in bodies.values()) == len(ids) - 1
+
+
+def crc32c(data, crc):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def set_format(data, version):
+    control = bytearray((data / "control").read_bytes())
+    for slot in (0, 4096):
+        head = version.to_bytes(4, "little")
+        control[slot + 8:slot + 16] = head + crc32c(control[slot + 16:slot + 4096], version).to_bytes(4, "little")
+    (data / "control").write_bytes(control)
+
+
+def test_an_older_format_is_brought_up_after_saying_so_and_a_newer_one_is_refused(tmp_path, filled):
+    data = tmp_path / "data"
+    shutil.copytree(filled[0], data)
+    set_format(data, 1)
+    server = FerryServer(tmp_path / "server", "--log-level", "off", data=data)
+    with server:
+        assert f"data folder {data} has format 1; it is being brought to 2; an older ferry cannot open it afterwards" in server.words()
+    assert {(data / "control").read_bytes()[slot + 8] for slot in (0, 4096)} == {2}
+    set_format(data, 3)
+    before = hashes(data)
+    status, words = serve_expecting_refusal(tmp_path / "refused", data=data)
+    assert status == 1 and "format 3" in words and "up to 2" in words
+    status, _, words = repair(data, "--yes")
+    assert status != 0 and "format 3" in words
+    assert hashes(data) == before
