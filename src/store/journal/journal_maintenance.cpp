@@ -104,7 +104,13 @@ Result<void> Journal::prepare_segment(std::uint32_t bytes) {
   std::string ready = path(kPreparingName);
   bool reused = false;
   if (spare) {
-    FERRY_TRY(reused, reuse_spare(*spare, header));
+    const auto answer = reuse_spare(*spare, header);
+    if (!answer) {
+      const std::lock_guard lock(mutex_);
+      spares_.push_back(*spare);  // for the next time: no descriptor may be left for the moment
+      return Unexpected(answer.error());
+    }
+    reused = *answer;
     if (reused) ready = path(spare_name(spare->number));
   }
   if (!reused) FERRY_TRY_VOID(fill_new_segment(header));

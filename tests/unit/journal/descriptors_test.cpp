@@ -152,6 +152,9 @@ TEST(JournalDescriptors, NoOpenThatIsRefusedForWantOfOneStopsTheStore) {
       ++met;
       machine.files.refused_count = 0;
       ASSERT_TRUE(machine.owner.failures().empty()) << "call " << call << ": " << machine.owner.failures()[0].message;
+      machine.clock.advance(Seconds(2));
+      machine.maintain();
+      ASSERT_EQ(machine.journal->stats().disk_bytes, machine.disk.total_bytes()) << "call " << call << ": a file was forgotten";
       const auto expected = machine.owner.state_at(machine.journal->last());
       const auto reading = machine.read_all();
       ASSERT_TRUE(reading.damaged.empty()) << "call " << call;
