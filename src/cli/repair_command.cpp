@@ -50,7 +50,11 @@ std::string compact_utc(Timestamp time) {
 
 std::string default_copy(std::string folder, const std::string& time) {
   while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-  return folder + ".before-repair-" + time;
+  const std::string first = folder + ".before-repair-" + time;
+  std::string name = first;
+  std::error_code ignored;
+  for (int i = 2; std::filesystem::exists(name, ignored); ++i) name = fmt::format("{}-{}", first, i);
+  return name;
 }
 
 bool lies_in(const std::string& path, const std::string& folder) {

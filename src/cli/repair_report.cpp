@@ -122,6 +122,10 @@ std::string describe_repair(const RepairStory& story) {
   std::string text = lines(fmt::format("Found in {}:", escape_control(story.folder)), damage_lines(findings, false));
   text +=
       lines(findings.is_needed ? "Also found, of no effect:" : "Found, of no effect on a start:", damage_lines(findings, true));
+  if (findings.is_needed && findings.format != 0 && findings.format < store::kFormatVersion) {
+    text += fmt::format("The folder has format {}; it would be brought to {}; an older ferry cannot open it afterwards.\n",
+                        findings.format, store::kFormatVersion);
+  }
   if (findings.tail_cut) text += "The log ends in an unfinished group, of which nobody was told; it is cut off.\n";
   if (!findings.is_needed) return text + "Nothing has to be repaired.\n";
   const auto losses = loss_lines(story);

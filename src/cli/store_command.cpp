@@ -22,7 +22,7 @@ struct Subcommand {
 
 constexpr std::array kSubcommands = {
     Subcommand{"check", "read every byte of a store and say what is damaged, and where", store_check_command},
-    Subcommand{"repair", "make a folder open again whose start is refused", store_repair_command},
+    Subcommand{"repair", "make a folder open again whose start is refused; no server may run on it", store_repair_command},
     Subcommand{"stat", "say what a store holds, and what compaction would do", store_stat_command},
 };
 

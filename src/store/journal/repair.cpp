@@ -292,7 +292,8 @@ void Repair::note_missing_segments() {
 Result<void> Repair::replay(RepairOwner& owner) {
   const bool from_checkpoint = start_.scan.pieces > 0;
   std::uint64_t expected = 1;
-  if (from_checkpoint && !replays_everything_) expected = start_.is_named ? start_.entry.group_first : start_.entry.replay_from;
+  if (from_checkpoint && !replays_everything_)
+    expected = start_.is_named ? start_.entry.group_first : start_.entry.replay_from + 1;
   const GroupHeader* before = nullptr;
   for (const GroupHeader& group : groups_) {
     if (last_of(group) >= expected) {

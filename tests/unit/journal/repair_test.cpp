@@ -45,6 +45,20 @@ TEST(JournalRepair, BothControlSlotsCostNothing) {
   }
 }
 
+TEST(JournalRepair, TheControlFileOfAFolderThatWasJustRepaired) {
+  const History history = make_history(2);
+  DiskImage image = history.image;
+  for (int times = 0; times < 3; ++times) {
+    flip(image, "/data/control", 100);
+    flip(image, "/data/control", 4196);
+    const Outcome outcome = repaired(history, image);
+    EXPECT_EQ(outcome.findings.damages.size(), 2u) << outcome.findings.damages.back().what;
+    EXPECT_TRUE(outcome.findings.lost.empty());
+    EXPECT_TRUE(same(outcome.state, history.without({}, {})));
+    image = data_of(outcome.image);
+  }
+}
+
 TEST(JournalRepair, EverySegmentHeaderCanBeMadeAgain) {
   const History history = make_history(3);
   for (const std::string& path : segments_in(history.image)) {
