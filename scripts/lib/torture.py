@@ -29,6 +29,7 @@ PARTS = {
     "scarce": ("few descriptors, little memory", "pytest", ["test_scarce.py", "test_descriptors.py"]),
     "damage": ("files flipped, zeroed, cut, swapped, lost", "pytest", ["test_damage.py"]),
     "disk": ("disks that are full, or fail", "pytest", ["test_disk_full.py", "test_disk_errors.py"]),
+    "backup": ("backups under load, and killed ones", "pytest", ["test_backup.py"]),
 }
 
 
@@ -44,6 +45,7 @@ bound that n runs without a failure give for the rate of failures, 3/n, at 95 %.
     parser.add_argument("--seed", type=int, help="the seed of the parts that roll dice (FERRY_SEED), as a failure tells it")
     parser.add_argument("--sim-seeds", type=int, metavar="N", help="how many seeds the simulation runs (FERRY_SIM_SEEDS)")
     parser.add_argument("--list", action="store_true", help="print the names of the parts and end")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release", help=argparse.SUPPRESS)
     parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -84,7 +86,7 @@ def run_pytest(part, files, options, environment):
     report, junit, scratch = RESULTS / f"{part}.jsonl", RESULTS / f"{part}.xml", RESULTS / f"tmp-{part}"
     for path in (report, junit):
         path.unlink(missing_ok=True)
-    environment = {**environment, "FERRY_TORTURE_REPORT": str(report), "FERRY_BINARY": os.environ.get("FERRY_BINARY", str(ROOT / "build/release/ferry")),
+    environment = {**environment, "FERRY_TORTURE_REPORT": str(report), "FERRY_BINARY": os.environ.get("FERRY_BINARY", str(options.build / "ferry")),
                    "PYTHONPATH": SUPPORT, "PYTHONDONTWRITEBYTECODE": "1"}
     # On the disk of the build folder: /tmp may be memory.
     command = [options.python, "-m", "pytest", "-q", "-rA", "-s", "--color=no", "-p", "no:cacheprovider", "--basetemp", str(scratch), "--junitxml",
@@ -105,12 +107,12 @@ def run_pytest(part, files, options, environment):
     return list(rows.values()), *cases_of([junit])
 
 
-def run_ctest(part, pattern, _, environment):
+def run_ctest(part, pattern, options, environment):
     folder = RESULTS / f"gtest-{part}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     environment = {**environment, "GTEST_OUTPUT": f"xml:{folder}/", "GTEST_BRIEF": "1"}
-    run(part, ["ctest", "--test-dir", str(ROOT / "build/release"), "--output-on-failure", "--no-tests=error", "-R", pattern, "--timeout", "36000"],
+    run(part, ["ctest", "--test-dir", str(options.build), "--output-on-failure", "--no-tests=error", "-R", pattern, "--timeout", "36000"],
         environment)
     rows = {}
     for file in sorted(folder.glob("*.xml")):
@@ -118,7 +120,7 @@ def run_ctest(part, pattern, _, environment):
             properties = {each.get("name"): each.get("value") for each in case.iter("property")}
             for name, value in properties.items():
                 if name.startswith("n_") and value.isdigit():
-                    done = f"{name[2:].replace('_', ' ')} ({case.get('classname')}.{case.get('name')})"
+                    done = f"{name[2:].replace('_', ' ')}, {file.stem.removeprefix('test_').replace('_', ' ')}"
                     rows.setdefault(done, row(PARTS[part][0], done, 0, 0, properties.get("seed", "")))["n"] += int(value)
                     rows[done]["failures"] += case.find("failure") is not None
     return list(rows.values()), *cases_of(sorted(folder.glob("*.xml")))
@@ -178,7 +180,7 @@ def main():
     RESULTS.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
     if options.long:
-        environment["FERRY_TORTURE"] = "long"
+        environment |= {"FERRY_TORTURE": "long", "FERRY_CHURN_GIB": "100"}
     if options.seed:
         environment["FERRY_SEED"] = str(options.seed)
     if options.sim_seeds:

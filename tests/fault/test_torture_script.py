@@ -74,6 +74,17 @@ def test_a_part_that_runs_nothing_fails(parts, capsys):
     assert "test_skipped: strace is not installed" in capsys.readouterr().err
 
 
+def test_properties_of_cases_are_added_up(parts, monkeypatch):
+    report = """<testsuites><testsuite><testcase classname="A/S" name="t/0" status="run"><properties><property name="n_images" value="40"/>
+        <property name="seed" value="5"/><property name="other" value="1"/></properties></testcase><testcase classname="A/S" name="t/1"
+        status="run"><properties><property name="n_images" value="2"/></properties></testcase></testsuite></testsuites>"""
+    monkeypatch.setattr(torture, "PARTS", {"images": ("crash images", "ctest", "x")})
+    monkeypatch.setattr(torture, "run", lambda *_: (parts.results / "gtest-images" / "test_crash_images.xml").write_text(report))
+    assert parts() == 0
+    [row] = json.loads((parts.results / "default.json").read_text())["rows"]
+    assert (row["fault"], row["done"], row["n"], row["failures"], row["seed"], row["tests"]) == ("crash images", "images, crash images", 42, 0, "5", 2)
+
+
 def test_the_bound():
     assert torture.bound({"n": 150, "failures": 0}) == "2 %"
     assert torture.bound({"n": 2500, "failures": 0}) == "0.1 %"
