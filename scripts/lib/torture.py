@@ -29,6 +29,7 @@ PARTS = {
     "scarce": ("few descriptors, little memory", "pytest", ["test_scarce.py", "test_descriptors.py"]),
     "damage": ("files flipped, zeroed, cut, swapped, lost", "pytest", ["test_damage.py"]),
     "disk": ("disks that are full, or fail", "pytest", ["test_disk_full.py", "test_disk_errors.py"]),
+    "size": ("more than fits into memory, and more than the folder may keep", "pytest", ["test_size.py"]),
     "backup": ("backups under load, and killed ones", "pytest", ["test_backup.py"]),
 }
 

@@ -14,6 +14,7 @@ import uuid
 
 from ferry_server import FerryServer
 from sqs_wire import Sqs
+from torture_report import record
 
 MIB = 1024 * 1024
 LIMIT = 256 * MIB
@@ -255,6 +256,7 @@ def test_churn_around_old_messages_stays_within_the_bound(tmp_path):
         while left:
             for message in sqs.call("ReceiveMessage", QueueUrl="old", MaxNumberOfMessages=10)["Messages"]:
                 assert left.pop(message["MessageId"]) == hashlib.sha256(message["Body"].encode()).hexdigest()
+        record("much data goes through", "GiB sent, received and deleted around old messages", total // 1024, 0)
         assert server.stop() == 0
     finally:
         done.set()
