@@ -218,6 +218,8 @@ void Explorer::use(const Course& course, const Image& image) {
     const auto early = course.early_firsts.contains(id) && to_epoch_millis(beginning.now) - first.sent_ms < 200'000;
     if (!early) beginning.client.doubtful.insert(id);
   }
+  for (auto& [name, handles] : beginning.client.handles)
+    std::erase_if(handles, [&](const Client::Handle& handle) { return handle.seen > image.durable; });
   SeededRandom chance(image.boundary * 31 + static_cast<std::uint64_t>(image.mode) + effort_.seed);
   std::vector<Operation> operations;
   for (const int length : effort_.again) {

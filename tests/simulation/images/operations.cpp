@@ -86,8 +86,10 @@ void Session::send_fifo(const std::string& group, const std::string& deduplicati
 }
 
 void Session::receive(const std::string& queue, std::size_t max, Seconds timeout) {
-  for (const engine::Delivery& delivery : machine_.receive(queue, max, timeout))
-    client.handles[queue].push_back({delivery.sequence, delivery.receive_count, delivery.receipt_handle});
+  for (const engine::Delivery& delivery : machine_.receive(queue, max, timeout)) {
+    client.handles[queue].push_back(
+        {delivery.sequence, delivery.receive_count, delivery.receipt_handle, machine_.journal->last().value});
+  }
 }
 
 std::optional<Client::Handle> Session::take_handle(const std::string& queue) {
@@ -134,7 +136,7 @@ void Session::prepare() {
 
 // Files that are free are given back when the store has nothing to do for a second, so the clock stands still.
 void Session::recycle_segments() {
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 76; ++i) {
     send("filler", {i % 2 == 0 ? kFillerBytes : 2'000});
     machine_.maintain();
   }
@@ -150,20 +152,27 @@ void Session::recycle_segments() {
 
 void Session::checkpoint() {
   const std::uint64_t before = machine_.journal->stats().checkpoints;
+  // It will hold a message that is nowhere durable when it is written.
+  if (machine_.queue("work") != nullptr) {
+    const std::string body = some_body(150);
+    const auto sent = machine_.ask_to_send("work", {{body, std::nullopt, "", ""}});
+    if (sent.result) client.bodies[sent.result->front()->message_id] = body;
+  }
   machine_.journal->request_checkpoint();
   for (int i = 0; i < 100 && machine_.journal->stats().checkpoints == before; ++i) {
-    machine_.commit();
     machine_.journal->maintain_step();
+    if (i % 3 == 2) machine_.commit();
   }
+  machine_.commit();
   EXPECT_GT(machine_.journal->stats().checkpoints, before);
 }
 
 void Session::compact() {
   const std::uint64_t before = machine_.journal->stats().compacted_bytes;
   const std::uint64_t segments = machine_.journal->stats().segments;
-  for (int i = 0; i < 40; ++i) {
-    const bool committed = machine_.journal->commit_step();
-    if (!machine_.journal->maintain_step() && !committed) break;
+  for (int i = 0; i < 60; ++i) {
+    const bool committed = i % 3 == 2 && machine_.journal->commit_step();  // what it copies is not durable at once
+    if (!machine_.journal->maintain_step() && !committed && i % 3 == 2) break;
     const store::StoreStats now = machine_.journal->stats();
     if (now.compacted_bytes > before && now.segments < segments) break;
   }
@@ -175,6 +184,7 @@ void Session::change_segment() {
   const std::uint32_t segment = machine_.history->latest().segment;
   for (int i = 0; i < 12 && machine_.history->latest().segment == segment; ++i) send("filler", {kFillerBytes});
   EXPECT_NE(machine_.history->latest().segment, segment);
+  machine_.journal->maintain_step();  // prepares the next one
 }
 
 void Session::run_move_task() {

@@ -54,6 +54,7 @@ struct Client {
     std::uint64_t sequence;
     std::uint32_t receive_count;
     std::string text;
+    std::uint64_t seen;  ///< must be durable for the client to have it
   };
   struct First {
     Uuid message_id;
