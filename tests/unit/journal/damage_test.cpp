@@ -235,10 +235,10 @@ TEST(JournalDamage, OneControlBlockIsEnough) {
   const Stopped stopped = make_stopped();
   DiskImage image = stopped.image;
   image["/data/control"][100] ^= std::byte{1};
-  open_damaged(image, stopped.state);
+  EXPECT_EQ(open_damaged(image, stopped.state), Outcome::Unharmed);
   image = stopped.image;
   image["/data/control"][4096 + 100] ^= std::byte{1};
-  open_damaged(image, stopped.state);
+  EXPECT_EQ(open_damaged(image, stopped.state), Outcome::Unharmed);
   image["/data/control"][100] ^= std::byte{1};
   const Error error = refused(image);
   EXPECT_EQ(error.kind, ErrorKind::Corrupt);
