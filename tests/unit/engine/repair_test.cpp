@@ -364,6 +364,19 @@ TEST_F(EngineRepairTest, ALostPieceOfAQueueIsReadFromTheLogOrMadeAnew) {
   EXPECT_EQ(texts("recovered-queue-1"), "0 1 2 3");
 }
 
+TEST_F(EngineRepairTest, DeadLettersOutliveTheNamesOfTheirSources) {
+  create("dlq");
+  const auto queue = create("q", {redrive("dlq", 1)});
+  send(queue, "x");
+  receive(queue, 1, Seconds(0));
+  receive(queue, 1, Seconds(0));  // moves it
+  Pieces pieces;
+  const auto replay_from = engine->write_checkpoint(pieces);
+  end_run();
+  repair({.records = all_of(RecordType::Moved), .pieces = {1}, .pieces_of = &pieces, .replay_from = replay_from->value});
+  EXPECT_EQ(texts("recovered-queue-1"), "x");  // its piece is lost, the one of its messages is not
+}
+
 TEST_F(EngineRepairTest, ADeletedQueueStaysDeletedWhenAPieceIsLost) {
   const auto gone = create("gone");
   send(gone, "x");
