@@ -24,7 +24,7 @@ FLAGS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASS
 FAULT_TESTS = ("test_disk_errors.py", "test_damage.py", "test_kill.py")
 FAILED = re.compile(r"^\[  FAILED  \] ([\w/.]+)", re.MULTILINE)
 BEGUN = re.compile(r"^\[ RUN      \] ([\w/.]+)", re.MULTILINE)
-PYTEST_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+PYTEST_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
