@@ -106,7 +106,7 @@ struct StoreStats {
   std::uint64_t records = 0;
   std::uint64_t payload_bytes = 0;  ///< appended since start
   std::uint64_t written_bytes = 0;  ///< to the disk for groups since start, padding included
-  std::uint64_t disk_bytes = 0;     ///< size of the folder's files now
+  std::uint64_t disk_bytes = 0;     ///< size of the folder's files now, without those that are just being given up
   std::uint64_t live_body_bytes = 0;
   std::uint64_t segments = 0;
   std::uint64_t checkpoints = 0;  ///< written since start

@@ -12,8 +12,8 @@ namespace ferry::store {
 namespace {
 constexpr std::uint32_t kReadAheadBytes = 256u << 10;  // when reads go forward, or the same request wants more behind it
 constexpr std::uint32_t kReadAloneBytes = 16u << 10;
-constexpr std::uint32_t kOverlapBytes =
-    16u << 10;  // of what is read ahead: a record that begins in one extent and ends in the next
+// Of what is read ahead: for a record that begins in one extent and ends in the next.
+constexpr std::uint32_t kOverlapBytes = 16u << 10;
 constexpr std::size_t kOpenFilesMax = 256;
 
 Unexpected<Error> damaged_record(const Location& location) {
