@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,16 @@ inline constexpr int kExitNotAuthorised = 4;
 inline constexpr int kExitNotReachable = 5;
 inline constexpr int kExitWorkLeft = 6;  ///< limit reached: come back
 inline constexpr int kExitPartly = 7;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(std::span<const std::string> arguments, CommandContext& context);
+};
+/// Runs the command that the first argument names, with the arguments behind it; help, too. `program` is how it was called so
+/// far. An unknown name: kExitUsage, with what may have been meant.
+int run_one_of(std::span<const Command> commands, std::string_view program, const std::string& usage,
+               std::span<const std::string> arguments, CommandContext& context);
 
 /// All of `text`, also to a slow pipe. What a closed descriptor does not take is lost.
 void write_text(int descriptor, std::string_view text);

@@ -4,9 +4,7 @@
 
 #include <array>
 #include <cstdlib>
-#include <vector>
 
-#include "base/suggest.h"
 #include "cli/backup_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
@@ -19,12 +17,6 @@
 
 namespace ferry::cli {
 namespace {
-
-struct Command {
-  std::string_view name;
-  std::string_view summary;
-  int (*run)(std::span<const std::string> arguments, CommandContext& context);
-};
 
 constexpr std::array kCommands = {
     Command{"serve", "run the queue server", serve_command},
@@ -58,26 +50,11 @@ int dispatch(std::span<const std::string> arguments) {
                            if (value == nullptr) return std::nullopt;
                            return std::string(value);
                          }};
-  if (arguments.empty()) {
-    write_text(context.err, usage());
-    return kExitUsage;
-  }
-  const std::string& name = arguments.front();
-  if (name == "--help" || name == "-h" || name == "help") {
-    write_text(context.out, usage());
-    return kExitDone;
-  }
-  if (name == "--version" || name == "version") {
+  if (!arguments.empty() && (arguments.front() == "--version" || arguments.front() == "version")) {
     write_text(context.out, fmt::format("ferry {}\n", kVersion));
     return kExitDone;
   }
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) {
-    if (command.name == name) return command.run(arguments.subspan(1), context);
-    names.emplace_back(command.name);
-  }
-  write_text(context.err, fmt::format("ferry: unknown command \"{}\"{}\nSee: ferry --help\n", name, did_you_mean(name, names)));
-  return kExitUsage;
+  return run_one_of(kCommands, "ferry", usage(), arguments, context);
 }
 
 }  // namespace ferry::cli

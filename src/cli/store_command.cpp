@@ -4,8 +4,6 @@
 
 #include <array>
 
-#include "base/encoding.h"
-#include "base/suggest.h"
 #include "cli/client_options.h"
 #include "cli/repair_command.h"
 #include "cli/store_tools.h"
@@ -14,21 +12,15 @@
 namespace ferry::cli {
 namespace {
 
-struct Subcommand {
-  std::string_view name;
-  std::string_view summary;
-  int (*run)(std::span<const std::string> arguments, CommandContext& context);
-};
-
 constexpr std::array kSubcommands = {
-    Subcommand{"check", "read every byte of a store and say what is damaged, and where", store_check_command},
-    Subcommand{"repair", "make a folder open again whose start is refused; no server may run on it", store_repair_command},
-    Subcommand{"stat", "say what a store holds, and what compaction would do", store_stat_command},
+    Command{"check", "read every byte of a store and say what is damaged, and where", store_check_command},
+    Command{"repair", "make a folder open again whose start is refused; no server may run on it", store_repair_command},
+    Command{"stat", "say what a store holds, and what compaction would do", store_stat_command},
 };
 
 std::string usage() {
   std::string text = "Look after a data folder; a server may work in it meanwhile.\n\nUsage: ferry store COMMAND …\n\n";
-  for (const Subcommand& command : kSubcommands) text += fmt::format("  {:<7} {}\n", command.name, command.summary);
+  for (const Command& command : kSubcommands) text += fmt::format("  {:<7} {}\n", command.name, command.summary);
   return text + "\nferry store COMMAND --help says more, with examples. See also: ferry backup, ferry restore\n";
 }
 
@@ -327,23 +319,7 @@ int store_stat_command(std::span<const std::string> arguments, CommandContext& c
 }
 
 int store_command(std::span<const std::string> arguments, CommandContext& context) {
-  if (arguments.empty()) {
-    write_text(context.err, usage());
-    return kExitUsage;
-  }
-  const std::string& name = arguments.front();
-  if (name == "--help" || name == "-h" || name == "help") {
-    write_text(context.out, usage());
-    return kExitDone;
-  }
-  std::vector<std::string> names;
-  for (const Subcommand& command : kSubcommands) {
-    if (command.name == name) return command.run(arguments.subspan(1), context);
-    names.emplace_back(command.name);
-  }
-  write_text(context.err, fmt::format("ferry store: unknown command \"{}\"{}\nSee: ferry store --help\n", escape_control(name),
-                                      did_you_mean(name, names)));
-  return kExitUsage;
+  return run_one_of(kSubcommands, "ferry store", usage(), arguments, context);
 }
 
 }  // namespace ferry::cli
