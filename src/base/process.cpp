@@ -5,13 +5,10 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,215 +16,13 @@
 #include <cerrno>
 #include <climits>
 
+#include "base/sigpipe_guard.h"
+
 namespace ferry {
 namespace {
 
 constexpr std::size_t kPipeReadBytes = 64 * 1024;
-constexpr std::chrono::milliseconds kTickWithoutWatch{20};   // how often a child is looked at when the kernel cannot tell
-constexpr std::chrono::milliseconds kSilenceAfterExit{200};  // a grandchild may keep the pipes open for ever
-
-struct Pipe {
-  int read = -1;
-  int write = -1;
-  ~Pipe() {
-    if (read >= 0) ::close(read);
-    if (write >= 0) ::close(write);
-  }
-  bool open() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    read = ends[0];
-    write = ends[1];
-    return true;
-  }
-};
-
-int take(int& descriptor) {
-  return std::exchange(descriptor, -1);
-}
-
-void set_nonblocking(int descriptor) {
-  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
-}
-
-// Writing to a pipe whose reader is gone raises SIGPIPE; whether anybody has switched that off is not for us to rely on.
-class SigpipeGuard {
- public:
-  SigpipeGuard() {
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &set_, &before_);
-  }
-  ~SigpipeGuard() {
-    const int saved = errno;
-    if (!was_pending_) {
-      const timespec none{};
-      while (sigtimedwait(&set_, nullptr, &none) == -1 && errno == EINTR) {
-      }
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = saved;
-  }
-
- private:
-  sigset_t set_{};
-  sigset_t before_{};
-  bool was_pending_ = false;
-};
-
-std::vector<char*> c_strings(const std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  pointers.reserve(texts.size() + 1);
-  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-int spawn_child(const ProcessOptions& options, const std::array<int, 3>& standard, pid_t& pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  if (!options.working_folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.working_folder.c_str());
-  for (int i = 0; i < 3; ++i) posix_spawn_file_actions_adddup2(&actions, standard[static_cast<std::size_t>(i)], i);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::vector<char*> argv = c_strings(options.argv);
-  std::vector<char*> environment = c_strings(options.environment);
-  const int status = ::posix_spawn(&pid, options.program.c_str(), &actions, &attributes, argv.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  return status;
-}
-
-// Reads what is there. Returns false at end of file.
-bool read_available(int descriptor, std::string& out) {
-  std::array<char, kPipeReadBytes> buffer;
-  const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
-  if (got > 0) out.append(buffer.data(), static_cast<std::size_t>(got));
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
-}
 }  // namespace
-
-Result<std::unique_ptr<Process>> Process::start(const ProcessOptions& options) {
-  Pipe in;
-  Pipe out;
-  Pipe err;
-  if (!in.open() || !out.open() || !err.open()) return Unexpected(system_error(errno, "make a pipe for", options.program));
-  // A descriptor 0, 1 or 2 that is already the right one would stay close-on-exec in the child; lift such ones above.
-  for (int* end : {&in.read, &out.write, &err.write}) {
-    if (*end > 2) continue;
-    const int lifted = ::fcntl(*end, F_DUPFD_CLOEXEC, 3);
-    if (lifted < 0) return Unexpected(system_error(errno, "make a pipe for", options.program));
-    ::close(std::exchange(*end, lifted));
-  }
-  pid_t pid = -1;
-  const int status = spawn_child(options, {in.read, out.write, err.write}, pid);
-  if (status == ENOEXEC) {
-    return fail(ErrorKind::PermissionDenied,
-                fmt::format("cannot start {}: neither a binary nor a script with a #! line", options.program));
-  }
-  if (status != 0) {
-    Error error = system_error(status, "start", options.program);
-    if (status == ENOENT || status == ENOTDIR) error.kind = ErrorKind::NotFound;
-    if (status == EACCES || status == EPERM) error.kind = ErrorKind::PermissionDenied;
-    return Unexpected(std::move(error));
-  }
-  std::unique_ptr<Process> process(new Process());
-  process->pid_ = pid;
-  process->watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  process->stdin_ = take(in.write);
-  process->stdout_ = take(out.read);
-  process->stderr_ = take(err.read);
-  for (const int descriptor : {process->stdin_, process->stdout_, process->stderr_}) set_nonblocking(descriptor);
-  return process;
-}
-
-Process::~Process() {
-  if (!exit_) {
-    ::kill(-pid_, SIGKILL);
-    finish();
-  }
-  close_pipe(stdin_);
-  close_pipe(stdout_);
-  close_pipe(stderr_);
-  close_pipe(watch_);
-}
-
-void Process::close_pipe(int& descriptor) {
-  if (descriptor >= 0) ::close(take(descriptor));
-}
-
-bool Process::child_has_ended() const {
-  siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_;
-}
-
-// Until the child is reaped its id, which is also its group's, cannot be given to anybody else.
-void Process::finish() {
-  ::kill(-pid_, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
-  exit_ = WIFSIGNALED(status) ? ExitStatus{true, WTERMSIG(status)} : ExitStatus{false, WEXITSTATUS(status)};
-}
-
-bool Process::wait_for_events(std::string_view input, std::chrono::milliseconds timeout) {
-  std::array<pollfd, 4> watched{};
-  std::size_t count = 0;
-  if (stdout_ >= 0) watched[count++] = {stdout_, POLLIN, 0};
-  if (stderr_ >= 0) watched[count++] = {stderr_, POLLIN, 0};
-  if (stdin_ >= 0 && !input.empty()) watched[count++] = {stdin_, POLLOUT, 0};
-  if (!ended_ && watch_ >= 0) watched[count++] = {watch_, POLLIN, 0};
-  if (!ended_ && watch_ < 0) timeout = std::min(timeout, kTickWithoutWatch);
-  if (ended_) timeout = kSilenceAfterExit;
-  const int ready = ::poll(watched.data(), count, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, INT_MAX)));
-  return ready > 0;
-}
-
-void Process::feed(std::string_view input, Events& events) {
-  if (stdin_ < 0) {
-    events.input_taken = input.size();
-    return;
-  }
-  if (input.empty()) return close_pipe(stdin_);
-  const SigpipeGuard guard;
-  const ssize_t written = ::write(stdin_, input.data(), input.size());
-  if (written >= 0) {
-    events.input_taken = static_cast<std::size_t>(written);
-    if (events.input_taken == input.size()) close_pipe(stdin_);
-  } else if (errno != EAGAIN && errno != EINTR) {
-    close_pipe(stdin_);
-    events.input_taken = input.size();
-  }
-}
-
-Process::Events Process::step(std::string_view input, std::chrono::milliseconds timeout) {
-  Events events;
-  if (exit_) return events;
-  feed(input, events);
-  const bool happened = wait_for_events(input.substr(events.input_taken), timeout);
-  if (stdout_ >= 0 && !read_available(stdout_, events.out)) close_pipe(stdout_);
-  if (stderr_ >= 0 && !read_available(stderr_, events.err)) close_pipe(stderr_);
-  const bool silent = ended_ && !happened;
-  if (!ended_) ended_ = child_has_ended();
-  if (ended_ && ((stdout_ < 0 && stderr_ < 0) || silent)) finish();
-  return events;
-}
-
-void Process::signal(GroupSignal signal) {
-  if (!exit_) ::kill(-pid_, signal == GroupSignal::Kill ? SIGKILL : SIGTERM);
-}
 
 struct SignalWatch::State {
   int signals = -1;

@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,11 +18,23 @@
 
 namespace ferry {
 
+/// What a child, and each process that it starts, may use at most. What is not given is limited as we are ourselves.
+struct ProcessLimits {
+  std::optional<std::uint64_t> memory_bytes;  ///< of address space
+  std::optional<std::uint64_t> cpu_seconds;   ///< of processor time; SIGXCPU then, SIGKILL a second later
+  std::optional<std::uint64_t> files;         ///< descriptors open at a time
+  std::optional<std::uint64_t> processes;     ///< of the user it runs as, all of them; the system does not limit root
+};
+
 struct ProcessOptions {
   std::string program;                   ///< a path; never looked up anywhere
   std::vector<std::string> argv;         ///< argv[0] included; handed over as they are, no shell
   std::vector<std::string> environment;  ///< "NAME=VALUE"; nothing is inherited
   std::string working_folder;            ///< ours when empty
+  bool control = false;                  ///< its descriptor 3 is a pipe to us
+  bool no_new_privileges = false;        ///< it can gain none by set-user-id programs: sudo does not work
+  bool ends_with_us = false;             ///< the child (not its children) gets SIGKILL when the thread that started it ends
+  ProcessLimits limits{};
 };
 
 /// How a process ended.
@@ -31,8 +45,8 @@ struct ExitStatus {
 
 enum class GroupSignal { Terminate, Kill };
 
-/// A child in its own process group with pipes to its stdin, stdout and stderr; no other descriptor is inherited.
-/// One thread at a time. The destructor kills what is left of the group and waits for the child.
+/// A child in its own process group with pipes to its stdin, stdout and stderr, and to descriptor 3 if asked for; no other
+/// descriptor is inherited. One thread at a time. The destructor kills what is left of the group and waits for the child.
 class Process {
  public:
   /// NotFound and PermissionDenied when the program cannot be executed; Io for anything else.
@@ -41,18 +55,27 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// What happened in one step().
+  /// What happened in one step.
   struct Events {
-    std::string out;  ///< bytes from stdout
-    std::string err;  ///< bytes from stderr
+    std::string out;      ///< bytes from stdout
+    std::string err;      ///< bytes from stderr
+    std::string control;  ///< bytes from descriptor 3
     std::size_t input_taken = 0;
   };
-  /// Waits up to `timeout` for output, for room for `input`, or for the child's end. When `input` is empty stdin is closed.
-  /// A child that does not read its input is no error: once it has closed stdin, all further input counts as taken.
+  /// Does what can be done without waiting: writes `input`, reads, looks whether the child has ended. When `input` is empty
+  /// stdin is closed. A child that does not read its input is no error: once it has closed stdin, all further input counts as
+  /// taken.
+  Events advance(std::string_view input);
+  /// advance(), after waiting up to `timeout` for something to happen. Calls finish() by itself when a grandchild has kept the
+  /// pipes open and silent for 200 ms after the child's end.
   Events step(std::string_view input, std::chrono::milliseconds timeout);
 
-  /// Set once the child has ended and its output is read: until end of file, or for as long as a grandchild kept the pipes
-  /// open and silent for 200 ms after the child's end. Whatever is left of the group has been killed by then.
+  /// The child has ended. Something of its group may hold stdout or stderr open: see finish().
+  bool ended() const { return ended_; }
+  /// Kills what is left of the group, waits for the child, answers what else descriptor 3 brought. advance() does it when the
+  /// child has ended and both its outputs are at their end; else it is the caller's to say when to read on no longer.
+  std::string finish();
+  /// Set by finish().
   const std::optional<ExitStatus>& exit_status() const { return exit_; }
 
   /// To every process of the group. Nothing happens once exit_status() is set.
@@ -60,20 +83,47 @@ class Process {
   int pid() const { return pid_; }
 
  private:
+  friend class ProcessSet;
   Process() = default;
   bool wait_for_events(std::string_view input, std::chrono::milliseconds timeout);
   void feed(std::string_view input, Events& events);
   void close_pipe(int& descriptor);
   bool child_has_ended() const;
-  void finish();
 
   int pid_ = -1;
   int watch_ = -1;  // becomes readable when the child ends; -1 where the kernel has no such thing
   int stdin_ = -1;
   int stdout_ = -1;
   int stderr_ = -1;
+  int control_ = -1;
   bool ended_ = false;
   std::optional<ExitStatus> exit_;
+};
+
+/// How long a grandchild may keep the pipes open and silent after the child's end.
+inline constexpr std::chrono::milliseconds kSilenceAfterExit{200};
+
+/// Waits for many processes at once. One thread at a time, but for wake().
+class ProcessSet {
+ public:
+  ProcessSet();
+  ~ProcessSet();
+  ProcessSet(const ProcessSet&) = delete;
+  ProcessSet& operator=(const ProcessSet&) = delete;
+
+  /// From now on `tag` is answered when an advance() of the process has something to do. Any tag but the largest number.
+  void add(const Process& process, std::uint64_t tag);
+  /// Once, before the process is destroyed.
+  void remove(std::uint64_t tag) { unwatched_.erase(tag); }
+  /// The tags of processes with something to do, each once or more often; none after `timeout` or wake().
+  std::vector<std::uint64_t> wait(std::chrono::milliseconds timeout);
+  /// The wait that is on, or else the next one, ends at once. Thread-safe.
+  void wake();
+
+ private:
+  int poll_ = -1;
+  int wake_ = -1;
+  std::set<std::uint64_t> unwatched_;  // whose end the kernel cannot tell
 };
 
 /// Whether we were asked to stop, how often, and by what. Thread-safe.

@@ -10,6 +10,7 @@
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
+#include "worker/process_runner.h"
 
 namespace ferry::cli {
 namespace {

@@ -3,27 +3,26 @@
 #include <algorithm>
 
 namespace ferry::worker {
+namespace {
+// Beginning and settling a job waits for the disk, or for a heartbeat that is on its way; handlers run elsewhere.
+constexpr std::size_t kPoolThreadsMax = 8;
+}  // namespace
 
-Dispatcher::Dispatcher(int slots, Work work) : work_(std::move(work)), slots_(static_cast<std::size_t>(slots)) {
-  threads_.reserve(slots_);
-  for (std::size_t i = 0; i < slots_; ++i) threads_.emplace_back([this] { run(); });
-}
+Dispatcher::Dispatcher(std::size_t slots, Begin begin)
+    : begin_(std::move(begin)), slots_(slots), pool_(std::min(slots, kPoolThreadsMax)) {}
 
 Dispatcher::~Dispatcher() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-  }
-  submitted_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  std::unique_lock lock(mutex_);
+  waiting_.clear();
+  changed_.wait(lock, [this] { return running_ == 0; });
 }
 
 void Dispatcher::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(job));
+    waiting_.push_back(std::make_shared<const Job>(std::move(job)));
   }
-  submitted_.notify_one();
+  begin_what_may();
 }
 
 bool Dispatcher::may_begin(const Job& job) const {
@@ -32,28 +31,37 @@ bool Dispatcher::may_begin(const Job& job) const {
   return limit == 0 || running == running_by_type_.end() || running->second < limit;
 }
 
-void Dispatcher::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const Job& job) { return may_begin(job); });
-    if (stopped_) return;
-    if (next == waiting_.end()) {
-      submitted_.wait(lock);
-      continue;
+void Dispatcher::begin_what_may() {
+  std::vector<JobPtr> begun;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto at = waiting_.begin(); at != waiting_.end() && running_ < slots_;) {
+      if (!may_begin(**at)) {
+        ++at;
+        continue;
+      }
+      ++running_;
+      ++running_by_type_[(*at)->route.request];
+      begun.push_back(std::move(*at));
+      at = waiting_.erase(at);
     }
-    std::list<Job> mine;
-    mine.splice(mine.begin(), waiting_, next);
-    const config::RequestType* type = mine.front().route.request;
-    ++running_;
-    ++running_by_type_[type];
-    lock.unlock();
-    work_(mine.front());
-    lock.lock();
-    --running_;
-    --running_by_type_[type];
-    changed_.notify_all();
-    submitted_.notify_all();  // one that waited for its type's turn may begin now
   }
+  for (JobPtr& job : begun) {
+    pool_.post([this, job = std::move(job)] { begin_(job); });
+  }
+}
+
+void Dispatcher::finish(const JobPtr& job, std::function<void()> work) {
+  pool_.post([this, job, work = std::move(work)] {
+    work();
+    {
+      const std::lock_guard lock(mutex_);
+      --running_;
+      --running_by_type_[job->route.request];
+      changed_.notify_all();
+    }
+    begin_what_may();  // one that waited for its type's turn may have it now
+  });
 }
 
 std::size_t Dispatcher::room() const {
@@ -72,9 +80,9 @@ void Dispatcher::wait_for_change(Millis timeout) {
   changed_.wait_for(lock, timeout);
 }
 
-std::vector<Job> Dispatcher::take_waiting() {
+std::vector<JobPtr> Dispatcher::take_waiting() {
   const std::lock_guard lock(mutex_);
-  std::vector<Job> jobs(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
+  std::vector<JobPtr> jobs(waiting_.begin(), waiting_.end());
   waiting_.clear();
   return jobs;
 }

@@ -1,18 +1,21 @@
 #pragma once
-// N slots that work on jobs, each a thread. Jobs that wait are few: the receiver asks for no more messages than there is room.
+// N slots for jobs. A job that has a slot costs no thread: it is begun on a thread of a small pool, and when its handler has
+// ended, what is to be done then runs there, too. Jobs that wait are few: the receiver asks for no more messages than there is
+// room.
 
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "sqs/api.h"
 #include "worker/router.h"
+#include "worker/task_pool.h"
 
 namespace ferry::worker {
 
@@ -20,40 +23,44 @@ struct Job {
   sqs::Message message;
   Route route;
 };
+/// Shared: with the handler's runner, until that has told the result.
+using JobPtr = std::shared_ptr<const Job>;
 
 class Dispatcher {
  public:
-  using Work = std::function<void(Job&)>;
-  /// `work` runs on the slots' threads and is done with a job when it returns.
-  Dispatcher(int slots, Work work);
-  /// Waits for running jobs; drops waiting ones.
+  /// The job has its slot. On a thread of the pool; may block for a moment, not for as long as a handler runs. Sees to it that
+  /// finish() follows.
+  using Begin = std::function<void(const JobPtr& job)>;
+  Dispatcher(std::size_t slots, Begin begin);
+  /// Waits for jobs that were begun; drops waiting ones.
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   void submit(Job job);
+  /// Runs `work` on a thread of the pool and frees the job's slot after it. Once for each job that was begun; any thread.
+  void finish(const JobPtr& job, std::function<void()> work);
+
   /// Slots without a job, less the jobs that wait; not below 0.
   std::size_t room() const;
   bool idle() const;
   /// Until a job is done or `timeout` is over.
   void wait_for_change(Millis timeout);
-  /// The jobs that no slot has begun; none is begun afterwards unless it is submitted.
-  std::vector<Job> take_waiting();
+  /// The jobs that were not begun; none is begun afterwards unless it is submitted.
+  std::vector<JobPtr> take_waiting();
 
  private:
-  void run();
+  void begin_what_may();
   bool may_begin(const Job& job) const;
 
-  Work work_;
-  std::size_t slots_;
+  const Begin begin_;
+  const std::size_t slots_;
   mutable std::mutex mutex_;
-  std::condition_variable submitted_;
   std::condition_variable changed_;
-  std::list<Job> waiting_;  // guarded by mutex_, like the rest
+  std::list<JobPtr> waiting_;  // guarded by mutex_, like the next two
   std::map<const config::RequestType*, int> running_by_type_;
   std::size_t running_ = 0;
-  bool stopped_ = false;
-  std::vector<std::thread> threads_;
+  TaskPool pool_;  // last: its threads use all of the above
 };
 
 }  // namespace ferry::worker

@@ -1,102 +1,78 @@
 #pragma once
-// Running one handler for one message: a process of its own, or in tests anything else.
+// Running one handler for one message: what it is given, what comes of it, and the seam behind which it runs.
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/process.h"
 #include "config/handoff.h"
 #include "sqs/api.h"
-#include "worker/transcript.h"
 
 namespace ferry::worker {
 
+/// What became of one attempt. docs/worker.md says which exit codes and HTTP answers are which.
 enum class HandlerEnd {
-  Done,         ///< exit 0
+  Done,         ///< it has done its work
   Retry,        ///< worth another attempt later
-  Rejected,     ///< exit 64 or 65: this message will never do
-  OurFault,     ///< exit 77, 78, 126, 127, or it could not be started: the deployment is wrong, not the message
+  Unavailable,  ///< the same, because something it needs is not there; a breaker counts these
+  Rejected,     ///< this message will never do
+  OurFault,     ///< the deployment is wrong, not the message; no attempt
+  NotStarted,   ///< an endpoint that could not be reached: nothing of the request was sent; no attempt
   TimedOut,     ///< stopped at its deadline; another attempt later
   Crashed,      ///< killed by a signal that was not ours; another attempt later
+  Unknown,      ///< an endpoint that went away after the request was sent; another attempt later
   Interrupted,  ///< stopped because the worker stops; no attempt
 };
+/// "done", "retry", "our-fault", …: for records.
+std::string_view name_of(HandlerEnd end);
+/// Whether it counts among the attempts that a message has.
+bool is_attempt(HandlerEnd end);
+
 struct HandlerResult {
   HandlerEnd end = HandlerEnd::Done;
-  std::string detail;  ///< "exit 3", "killed by signal 9", …
+  std::string detail{};                  ///< "exit 3", "killed by signal 9", "HTTP 503", …
+  std::optional<Seconds> retry_after{};  ///< when it asks to be tried again; used when `end` is worth another attempt
+  std::string result{};                  ///< JSON that it gave; at most kResultBytesMax; empty when it gave none
+  std::string output_tail{};             ///< the end of what it wrote to stdout and stderr, at most kOutputTailBytesMax
+  std::optional<int> code{};             ///< exit code or HTTP status
 };
-/// What an exit status means (docs/worker.md, "Exit codes").
-HandlerResult classify_exit(const ExitStatus& status);
+inline constexpr std::size_t kResultBytesMax = 64 * 1024;
+inline constexpr std::size_t kOutputTailBytesMax = 2 * 1024;
+/// The longest wait that a handler may ask for: SQS hides no message for longer.
+inline constexpr Seconds kRetryAfterMax{43'200};
 
+/// What `spec`, `message` and `input` point to outlives the run: until `done` is called.
 struct HandlerCall {
   const config::HandlerSpec* spec = nullptr;
-  std::vector<std::string> argv;
-  std::vector<std::string> environment;
-  std::string working_folder;
-  std::string label;  ///< how its output lines are marked
-  std::string_view input;
+  const sqs::Message* message = nullptr;
+  std::string request{};            ///< empty for a COMMAND
+  std::string queue{};              ///< as people call it
+  std::string label{};              ///< how its output lines are marked
+  std::string idempotency_key{};    ///< the same in every attempt
+  Timestamp deadline{};             ///< for it to know; what counts is spec->timeout from the start
+  std::vector<std::string> argv{};  ///< of a program, like the next three
+  std::vector<std::string> environment{};
+  std::string working_folder{};
+  std::string_view input{};
 };
 
 /// How urgently handlers are asked to end. 0: not; 1: SIGTERM, then kill_grace, then SIGKILL; 2: SIGKILL.
 using InterruptLevel = std::atomic<int>;
 
-/// Thread-safe; run() blocks until the handler has ended, and nothing of it is left then.
+/// Thread-safe. The destructor interrupts what runs and returns when every `done` has been called.
 class HandlerRunner {
  public:
   virtual ~HandlerRunner() = default;
-  virtual HandlerResult run(const HandlerCall& call, const InterruptLevel& interrupt) = 0;
+  /// Once for each call, on any thread, possibly before start() returns; must not block. Nothing of the handler is left then.
+  using Done = std::function<void(HandlerResult)>;
+  /// Begins a handler and returns at once.
+  virtual void start(HandlerCall call, Done done) = 0;
+  /// For what runs and for what is started later. Returns at once.
+  virtual void interrupt(int level) = 0;
 };
-
-/// Handlers are processes. Their output goes to the reporter line by line, capped.
-class ProcessRunner final : public HandlerRunner {
- public:
-  ProcessRunner(const Clock& clock, Reporter& reporter) : clock_(clock), reporter_(reporter) {}
-  HandlerResult run(const HandlerCall& call, const InterruptLevel& interrupt) override;
-
- private:
-  const Clock& clock_;
-  Reporter& reporter_;
-};
-
-inline constexpr std::size_t kOutputLineBytesMax = 4 * 1024;
-inline constexpr std::size_t kOutputBytesMax = 64 * 1024;  // of one stream of one run; the rest is read and dropped
-
-/// Cuts a stream into lines and hands them on; a line over the bound is cut in pieces, what is over the total is dropped and
-/// said.
-class LineFramer {
- public:
-  using Sink = std::function<void(std::string_view line)>;
-  explicit LineFramer(Sink sink) : sink_(std::move(sink)) {}
-  void feed(std::string_view bytes);
-  /// The last line, which may have no end.
-  void finish();
-
- private:
-  void emit(std::string_view line);
-  Sink sink_;
-  std::string line_;
-  std::size_t emitted_bytes_ = 0;
-  bool capped_ = false;
-};
-
-struct EnvironmentInput {
-  const config::HandlerSpec* spec = nullptr;
-  const config::WorkerSettings* settings = nullptr;
-  const sqs::Message* message = nullptr;
-  std::string request;
-  std::string queue;
-  Timestamp deadline;
-  std::function<std::optional<std::string>(const std::string&)> own;  ///< the worker's environment, for pass_environment and HOME
-};
-/// "NAME=VALUE" each, sorted: PATH, HOME, LANG, constants, passed names, and the FERRY_… names of docs/worker.md. Nothing else.
-std::vector<std::string> build_environment(const EnvironmentInput& input);
-
-/// A system attribute, or nothing.
-std::optional<std::string> system_attribute(const sqs::Message& message, std::string_view name);
-/// ApproximateReceiveCount; 1 when it is not told.
-int receive_count(const sqs::Message& message);
 
 }  // namespace ferry::worker

@@ -78,34 +78,54 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   return {is_new, Job{std::move(message), std::move(route)}};
 }
 
-HandlerResult MessageFlow::run_handler(const Job& job) {
+HandlerCall MessageFlow::call_for(const Job& job) const {
   const config::RequestType& type = *job.route.request;
+  HandlerCall call;
+  call.spec = &*type.handler;
+  call.message = &job.message;
+  call.request = type.name;
+  call.queue = options_.queue;
+  call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
+  call.deadline = parts_.clock.wall() + type.handler->timeout;
   EnvironmentInput input;
-  input.spec = &*type.handler;
+  input.spec = call.spec;
   input.settings = &options_.settings;
   input.message = &job.message;
   input.request = type.name;
   input.queue = options_.queue;
-  input.deadline = parts_.clock.wall() + type.handler->timeout;
+  input.deadline = call.deadline;
   input.own = options_.environment;
-  HandlerCall call;
-  call.spec = &*type.handler;
   call.argv = job.route.argv;
   call.environment = build_environment(input);
   call.working_folder = options_.working_folder;
-  call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
   if (type.handler->input == config::HandlerInput::Body) call.input = job.message.body;
-  return parts_.runner.run(call, parts_.interrupt);
+  return call;
 }
 
-void MessageFlow::work(Job& job) {
-  if (parts_.interrupt.load() > 0) return give_up(job);
+void MessageFlow::begin(const JobPtr& job, const Finish& finish) {
+  if (!before_handler(*job)) {
+    return finish([this, job] { give_up(*job); });
+  }
+  const SteadyTime began = parts_.clock.steady();
+  parts_.runner.start(call_for(*job), [this, job, finish, began](HandlerResult result) {
+    const auto took = std::chrono::duration_cast<Millis>(parts_.clock.steady() - began);
+    finish([this, job, took, result = std::move(result)] { after_handler(*job, result, took); });
+  });
+}
+
+// The last moment at which nothing of the request has happened. False: its handler is not started and the message goes back.
+bool MessageFlow::before_handler(const Job& job) {
+  if (parts_.interrupt.load() > 0) return false;
   parts_.reporter.step(
       fmt::format("processing {} that was {}", job.message.message_id, clip(job.message.body, kShownBodyBytesMax)));
   parts_.reporter.note(fmt::format("{}: {}{}", job.message.message_id, shown_name(*job.route.request), shown_parameter(job)));
-  const SteadyTime began = parts_.clock.steady();
-  const HandlerResult result = run_handler(job);
-  conclude(job, result, std::chrono::duration_cast<Millis>(parts_.clock.steady() - began));
+  return true;
+}
+
+// The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
+// is recorded here.
+void MessageFlow::after_handler(const Job& job, const HandlerResult& result, Millis took) {
+  conclude(job, result, took);
 }
 
 void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis took) {
@@ -132,21 +152,27 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis t
       ++tally_.interrupted;
       return;
     }
-    case HandlerEnd::OurFault: {
+    case HandlerEnd::OurFault:
+    case HandlerEnd::NotStarted: {
       const Seconds pause = pause_handler(job.route.request);
       give_back(job.message, pause);
       return failed_attempt(job.message, fmt::format("{}: {} cannot do its work here ({}); it is paused for {} s", id, name,
                                                      result.detail, pause.count()));
     }
     case HandlerEnd::Retry:
+    case HandlerEnd::Unavailable:
     case HandlerEnd::TimedOut:
-    case HandlerEnd::Crashed: {
-      const Seconds delay = retry_delay(job.message);
-      give_back(job.message, delay);
-      return failed_attempt(job.message, fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s", id, name,
-                                                     result.detail, took.count(), delay.count()));
-    }
+    case HandlerEnd::Crashed:
+    case HandlerEnd::Unknown:
+      return attempt_again(job, result, took);
   }
+}
+
+void MessageFlow::attempt_again(const Job& job, const HandlerResult& result, Millis took) {
+  const Seconds delay = result.retry_after.value_or(retry_delay(job.message));
+  give_back(job.message, delay);
+  failed_attempt(job.message, fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s", job.message.message_id,
+                                          shown_name(*job.route.request), result.detail, took.count(), delay.count()));
 }
 
 void MessageFlow::failed_attempt(const sqs::Message& message, const std::string& text) {

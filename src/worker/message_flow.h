@@ -1,9 +1,11 @@
 #pragma once
 // The way of one message through a worker: received, recognised, routed or refused, handled, settled.
 //
-// take() runs on the receiver's thread, work() on the slots'. A message that is neither settled nor forgotten is in the
-// heartbeat's hands. What SQS delivers twice is run once as far as this process can tell: a message in hand adopts the newer
-// receipt, one that was done is deleted again with its newest handle.
+// take() runs on the receiver's thread. begin() and what it hands to `finish` run on threads of the dispatcher's pool: they may
+// wait for a disk or a call, but nothing waits for a handler. before_handler() and after_handler() are the two places where more
+// can be asked or noted about a request. A message that is neither settled nor forgotten is in the heartbeat's hands. What SQS
+// delivers twice is run once as far as this process can tell: a message in hand adopts the newer receipt, one that was done is
+// deleted again with its newest handle.
 
 #include <atomic>
 #include <cstdint>
@@ -19,6 +21,7 @@
 #include "config/handoff.h"
 #include "worker/dispatcher.h"
 #include "worker/handler.h"
+#include "worker/handler_input.h"
 #include "worker/heartbeat.h"
 #include "worker/router.h"
 #include "worker/run_memory.h"
@@ -75,8 +78,10 @@ class MessageFlow {
     std::optional<Job> job;
   };
   Taken take(sqs::Message message, SteadyTime arrival);
-  /// Handles and settles. Blocks as long as the handler runs.
-  void work(Job& job);
+  /// Runs a task on the pool and frees the slot after it: Dispatcher::finish().
+  using Finish = std::function<void(std::function<void()> task)>;
+  /// Starts the handler; when that has ended, `finish` is given what settles the message. Calls `finish` exactly once.
+  void begin(const JobPtr& job, const Finish& finish);
   /// The message of a job that was never begun is seen by others at once.
   void give_up(const Job& job);
   /// What was kept invisible because it was refused is seen by others at once. At the end of a run.
@@ -91,8 +96,11 @@ class MessageFlow {
     SteadyTime until;
     int faults = 0;
   };
-  HandlerResult run_handler(const Job& job);
+  HandlerCall call_for(const Job& job) const;
+  bool before_handler(const Job& job);
+  void after_handler(const Job& job, const HandlerResult& result, Millis took);
   void conclude(const Job& job, const HandlerResult& result, Millis took);
+  void attempt_again(const Job& job, const HandlerResult& result, Millis took);
   void refuse(const sqs::Message& message, const std::string& reason);
   void keep_refused(const sqs::Message& message, bool first);
   void dead_letter(const sqs::Message& message);

@@ -34,6 +34,7 @@ Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, Ha
                Random& random, Reporter& reporter, const StopFlag& stop)
     : options_(std::move(options)),
       queue_(queue),
+      runner_(runner),
       clock_(clock),
       random_(random),
       reporter_(reporter),
@@ -46,15 +47,19 @@ Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, Ha
 
 RunSummary Worker::run() {
   began_ = clock_.steady();
+  runner_.interrupt(0);
   Loops loops{BackgroundLoop([this] {
                 const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
                 if (demands.cancel_poll) cancel_poll_ = true;
-                interrupt_ = demands.interrupt;
+                if (interrupt_.exchange(demands.interrupt) != demands.interrupt) runner_.interrupt(demands.interrupt);
                 return kWatchTick;
               }),
               BackgroundLoop([this] { return heartbeat_.beat(); }), BackgroundLoop([this] { return settler_.flush(); })};
   settler_.on_added([&loops] { loops.settle.poke(); });
-  dispatcher_ = std::make_unique<Dispatcher>(options_.flow.settings.concurrency, [this](Job& job) { flow_.work(job); });
+  dispatcher_ =
+      std::make_unique<Dispatcher>(static_cast<std::size_t>(options_.flow.settings.concurrency), [this](const JobPtr& job) {
+        flow_.begin(job, [this, job](std::function<void()> task) { dispatcher_->finish(job, std::move(task)); });
+      });
   if (is_poll()) tell_counts("at the start");
   std::optional<RunEnd> end;
   while (!end) end = next_step();
@@ -201,7 +206,7 @@ void Worker::pause(Millis duration) {
 }
 
 void Worker::finish(Loops& loops) {
-  for (const Job& job : dispatcher_->take_waiting()) flow_.give_up(job);
+  for (const JobPtr& job : dispatcher_->take_waiting()) flow_.give_up(*job);
   if (!dispatcher_->idle() && stop_.requests() > 0) reporter_.note("stopping; waiting for the handlers that run");
   while (!dispatcher_->idle()) dispatcher_->wait_for_change(kWaitTick);
   flow_.give_back_refused();

@@ -1,9 +1,9 @@
 #pragma once
-// `ferry work` and `ferry poll` without the command line: receives, has messages handled in slots, keeps them invisible
+// `ferry work` and `ferry poll` without the command line: receives, has messages handled, keeps them invisible
 // meanwhile, settles them, and stops in order.
 //
-// Threads: the caller's receives; `concurrency` slots run handlers; one sends heartbeats, one settles, one watches the stop flag.
-// All are joined when run() returns.
+// Threads: the caller's receives; a few begin and settle messages; one sends heartbeats, one settles in batches, one watches the
+// stop flag. All are joined when run() returns. Handlers run behind HandlerRunner, `concurrency` at a time.
 
 #include <atomic>
 #include <optional>
@@ -71,6 +71,7 @@ class Worker {
 
   WorkerOptions options_;
   QueuePort& queue_;
+  HandlerRunner& runner_;
   const Clock& clock_;
   SharedRandom random_;
   Reporter& reporter_;

@@ -7,8 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
+#include <mutex>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/check.h"
 #include "worker/handler.h"
@@ -65,14 +69,33 @@ class Capture {
   Reporter reporter_;
 };
 
-class FunctionRunner final : public HandlerRunner {
+/// Each handler is a function on a thread of its own.
+class ThreadRunner final : public HandlerRunner {
  public:
   using Function = std::function<HandlerResult(const HandlerCall& call, const InterruptLevel& interrupt)>;
-  explicit FunctionRunner(Function function) : function_(std::move(function)) {}
-  HandlerResult run(const HandlerCall& call, const InterruptLevel& interrupt) override { return function_(call, interrupt); }
+  explicit ThreadRunner(Function function) : function_(std::move(function)) {}
+  ~ThreadRunner() override {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void start(HandlerCall call, Done done) override {
+    const std::lock_guard lock(mutex_);
+    threads_.emplace_back([this, call = std::move(call), done = std::move(done)] { done(function_(call, interrupt_)); });
+  }
+  void interrupt(int level) override { interrupt_ = level; }
 
  private:
   Function function_;
+  InterruptLevel interrupt_{0};
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;  // guarded by mutex_
 };
+
+/// Starts one handler and waits for its end.
+inline HandlerResult run_to_the_end(HandlerRunner& runner, HandlerCall call) {
+  std::promise<HandlerResult> promise;
+  std::future<HandlerResult> result = promise.get_future();
+  runner.start(std::move(call), [&promise](HandlerResult one) { promise.set_value(std::move(one)); });
+  return result.get();
+}
 
 }  // namespace ferry::worker::testing_support

@@ -11,6 +11,7 @@
 #include "client/credentials.h"
 #include "fault_server.h"
 #include "worker/client_queue_port.h"
+#include "worker/process_runner.h"
 #include "worker/worker.h"
 
 namespace ferry::worker {

@@ -7,8 +7,10 @@
 #include "capture.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
-#include "worker/handler.h"
+#include "worker/handler_input.h"
+#include "worker/handler_output.h"
 #include "worker/poll_rules.h"
+#include "worker/process_runner.h"
 #include "worker/router.h"
 #include "worker/run_memory.h"
 
@@ -136,7 +138,8 @@ TEST(ExitCodes, TableOfTheProtocol) {
   EXPECT_EQ(classify_exit({false, 0}).end, HandlerEnd::Done);
   for (const int code : {64, 65}) EXPECT_EQ(classify_exit({false, code}).end, HandlerEnd::Rejected) << code;
   for (const int code : {77, 78, 126, 127}) EXPECT_EQ(classify_exit({false, code}).end, HandlerEnd::OurFault) << code;
-  for (const int code : {1, 2, 63, 66, 69, 75, 76, 79, 125, 128, 255})
+  EXPECT_EQ(classify_exit({false, 69}).end, HandlerEnd::Unavailable);
+  for (const int code : {1, 2, 63, 66, 75, 76, 79, 125, 128, 255})
     EXPECT_EQ(classify_exit({false, code}).end, HandlerEnd::Retry) << code;
   EXPECT_EQ(classify_exit({true, 9}).end, HandlerEnd::Crashed);
   EXPECT_EQ(classify_exit({true, 9}).detail, "killed by signal 9");
@@ -166,6 +169,18 @@ TEST(LineFramer, TotalIsCappedOnce) {
   framer.feed("y\ny\ny\n");
   ASSERT_EQ(lines.size(), kOutputBytesMax / 1024 + 1);
   EXPECT_NE(lines.back().find("the rest is not shown"), std::string::npos);
+}
+
+TEST(OutputTail, KeepsTheEndInWholeLines) {
+  OutputTail tail(12);
+  for (const char* line : {"one", "two", "three"}) tail.add(line);
+  EXPECT_EQ(tail.take(), "two\nthree\n");  // 10 of 14 bytes
+  OutputTail exact(14);
+  for (const char* line : {"one", "two", "three"}) exact.add(line);
+  EXPECT_EQ(exact.take(), "one\ntwo\nthree\n");
+  OutputTail longer(4);
+  longer.add("0123456789\x1b");
+  EXPECT_EQ(longer.take(), "x1b\n");
 }
 
 TEST(Environment, IsBuiltFromNothing) {
@@ -318,72 +333,6 @@ TEST(Faults, AreToldApart) {
   EXPECT_EQ(classify({Kind::NotReachable, "", 0, ""}), Fault::Transient);
   EXPECT_EQ(classify({Kind::Unknown, "", 0, ""}), Fault::Transient);
   EXPECT_EQ(classify({Kind::Cancelled, "", 0, ""}), Fault::Cancelled);
-}
-
-class ProcessRunnerTest : public testing::Test {
- protected:
-  HandlerResult run(const std::string& script, std::string_view input = {}) {
-    HandlerCall call;
-    spec_.program = "/bin/sh";
-    call.spec = &spec_;
-    call.argv = {"sh", "-c", script};
-    call.environment = {"PATH=/usr/bin:/bin"};
-    call.label = "id-1";
-    call.input = input;
-    return ProcessRunner(clock_, capture_.reporter()).run(call, interrupt_);
-  }
-  SystemClock clock_;
-  testing_support::Capture capture_{clock_};
-  config::HandlerSpec spec_;
-  InterruptLevel interrupt_{0};
-};
-
-TEST_F(ProcessRunnerTest, OutputIsMarkedAndCannotForgeLines) {
-  const HandlerResult result = run("cat; echo; printf 'a\\033[2Jb\\nsecond' >&2; exit 75", "hello");
-  EXPECT_EQ(result.end, HandlerEnd::Retry);
-  EXPECT_EQ(result.detail, "exit 75");
-  EXPECT_TRUE(capture_.says("id-1 stdout: hello\n")) << capture_.text();
-  EXPECT_TRUE(capture_.says("id-1 stderr: a\\x1b[2Jb\n"));
-  EXPECT_TRUE(capture_.says("id-1 stderr: second\n"));
-}
-
-TEST_F(ProcessRunnerTest, DeadlineTerminates) {
-  spec_.timeout = Millis(100);
-  const HandlerResult result = run("sleep 1000");
-  EXPECT_EQ(result.end, HandlerEnd::TimedOut);
-  EXPECT_EQ(result.detail, "timed out, killed by signal 15");
-}
-
-TEST_F(ProcessRunnerTest, WhatIgnoresTheTermIsKilledAfterItsGrace) {
-  spec_.timeout = Millis(100);
-  spec_.kill_grace = Millis(100);
-  const HandlerResult result = run("trap '' TERM; while :; do sleep 0.05; done");
-  EXPECT_EQ(result.end, HandlerEnd::TimedOut);
-  EXPECT_EQ(result.detail, "timed out, killed by signal 9");
-}
-
-TEST_F(ProcessRunnerTest, InterruptTerminatesAndDoneIsDone) {
-  interrupt_ = 1;
-  EXPECT_EQ(run("sleep 1000").end, HandlerEnd::Interrupted);
-  interrupt_ = 0;
-  std::thread stopper([this] {
-    while (!capture_.says("ready")) std::this_thread::yield();
-    interrupt_ = 1;
-  });
-  EXPECT_EQ(run("trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done").end, HandlerEnd::Done);
-  stopper.join();
-  interrupt_ = 2;
-  EXPECT_EQ(run("trap '' TERM; sleep 1000").end, HandlerEnd::Interrupted);
-}
-
-TEST_F(ProcessRunnerTest, WhatCannotBeStartedIsOurFault) {
-  HandlerCall call;
-  spec_.program = "/no/such/program";
-  call.spec = &spec_;
-  call.argv = {"x"};
-  const HandlerResult result = ProcessRunner(clock_, capture_.reporter()).run(call, interrupt_);
-  EXPECT_EQ(result.end, HandlerEnd::OurFault);
-  EXPECT_NE(result.detail.find("/no/such/program"), std::string::npos);
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ namespace ferry::worker {
 namespace {
 
 using testing_support::Capture;
-using testing_support::FunctionRunner;
 using testing_support::MemoryQueue;
 using testing_support::service_error;
+using testing_support::ThreadRunner;
 using Call = MemoryQueue::Call;
 
 class WorkerTest : public testing::Test {
@@ -46,20 +46,20 @@ concurrency = 1
     options_.receive_pause = {Millis(1), Millis(5)};
   }
 
-  RunSummary run(FunctionRunner::Function function) {
-    FunctionRunner runner(std::move(function));
+  RunSummary run(ThreadRunner::Function function) {
+    ThreadRunner runner(std::move(function));
     const Router router(handoff_);
     Worker worker(options_, router, queue_, runner, clock_, random_, capture_.reporter(), stop_);
     return worker.run();
   }
-  FunctionRunner::Function ends_with(HandlerEnd end) {
+  ThreadRunner::Function ends_with(HandlerEnd end) {
     return [this, end](const HandlerCall& call, const InterruptLevel&) {
       const std::lock_guard lock(mutex_);
       handled_.push_back(call.argv.at(1));
       return HandlerResult{end, "as told"};
     };
   }
-  FunctionRunner::Function done() { return ends_with(HandlerEnd::Done); }
+  ThreadRunner::Function done() { return ends_with(HandlerEnd::Done); }
   std::int64_t visible() { return queue_.counts()->visible; }
 
   SystemClock clock_;
