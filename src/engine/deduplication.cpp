@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "base/check.h"
-#include "engine/slices.h"
 #include "sqs/limits.h"
 
 namespace ferry::engine {
@@ -22,8 +21,10 @@ void copy_bytes(To& to, const From& from) {
 
 }  // namespace
 
-DeduplicationWindow::Ref DeduplicationWindow::ref_of(const IdentityHash& id, std::uint32_t ordinal) {
-  return {static_cast<std::uint32_t>(id.high >> 32), static_cast<std::uint32_t>(id.high), ordinal};
+IdentityHash DeduplicationWindow::IdOf::operator()(std::uint32_t ordinal) const {
+  IdentityHash id;
+  copy_bytes(id, entries->at(ordinal).id);
+  return id;
 }
 
 FirstSent DeduplicationWindow::read(const Entry& entry) const {
@@ -36,12 +37,11 @@ FirstSent DeduplicationWindow::read(const Entry& entry) const {
 }
 
 std::optional<FirstSent> DeduplicationWindow::find(const IdentityHash& id, std::int64_t now_ms) const {
-  const Ref from = ref_of(id, 0);
-  for (auto at = refs_.lower_bound(from); at != refs_.end() && at->high == from.high && at->low == from.low; ++at) {
-    const FirstSent first = read(entries_[at->ordinal - first_]);
-    if (first.id == id && now_ms - first.sent_ms < kWindowMs) return first;
-  }
-  return std::nullopt;
+  const std::uint32_t* const ordinal = ordinals_.find(id);
+  if (ordinal == nullptr) return std::nullopt;
+  const FirstSent first = read(entries_->at(*ordinal));
+  if (now_ms - first.sent_ms >= kWindowMs) return std::nullopt;
+  return first;
 }
 
 void DeduplicationWindow::add(const FirstSent& first) {
@@ -53,21 +53,23 @@ void DeduplicationWindow::add(const FirstSent& first) {
   copy_bytes(entry.sequence, first.sequence);
   copy_bytes(entry.message_id, first.message_id);
   entry.sent_ms = static_cast<std::uint32_t>(first.sent_ms);
-  refs_.insert(ref_of(first.id, first_ + static_cast<std::uint32_t>(entries_.size())));
-  entries_.push_back(entry);
+  ordinals_.erase(first.id);  // of an entry that is too old
+  entries_->list.push_back(entry);
+  ordinals_.insert(entries_->first + static_cast<std::uint32_t>(size() - 1));
 }
 
 void DeduplicationWindow::pop() {
-  IdentityHash id;
-  copy_bytes(id, entries_.front().id);
-  refs_.erase(ref_of(id, first_));
-  entries_.pop_front();
-  ++first_;
+  const std::uint32_t first = entries_->first;
+  const IdentityHash id = IdOf{entries_.get()}(first);
+  const std::uint32_t* const ordinal = ordinals_.find(id);
+  if (ordinal != nullptr && *ordinal == first) ordinals_.erase(id);
+  entries_->list.pop_front();
+  ++entries_->first;
 }
 
 bool DeduplicationWindow::forget(std::int64_t now_ms, std::size_t max) {
   latest_ms_ = std::max(latest_ms_, now_ms);
-  while (!entries_.empty() && now_ms - read(entries_.front()).sent_ms >= kWindowMs) {
+  while (!entries_->list.empty() && now_ms - read(entries_->list.front()).sent_ms >= kWindowMs) {
     if (max-- == 0) return true;
     pop();
   }
@@ -75,16 +77,16 @@ bool DeduplicationWindow::forget(std::int64_t now_ms, std::size_t max) {
 }
 
 std::optional<std::int64_t> DeduplicationWindow::next_forget_ms() const {
-  if (entries_.empty()) return std::nullopt;
-  return read(entries_.front()).sent_ms + kWindowMs;
+  if (entries_->list.empty()) return std::nullopt;
+  return read(entries_->list.front()).sent_ms + kWindowMs;
 }
 
 std::vector<FirstSent> DeduplicationWindow::copy(std::uint32_t& from, std::size_t max) const {
   // Ordinals before the first one were forgotten; the difference tells, however often they have gone round.
-  if (static_cast<std::int32_t>(from - first_) < 0) from = first_;
+  if (static_cast<std::int32_t>(from - entries_->first) < 0) from = entries_->first;
   std::vector<FirstSent> copied;
-  for (std::uint32_t at = from - first_; at < entries_.size() && copied.size() < max; ++at, ++from) {
-    copied.push_back(read(entries_[at]));
+  for (std::uint32_t at = from - entries_->first; at < size() && copied.size() < max; ++at, ++from) {
+    copied.push_back(read(entries_->list[at]));
   }
   return copied;
 }
@@ -109,15 +111,14 @@ void DeduplicationWindow::settle(std::int64_t now_ms) {
 
 void DeduplicationWindow::swap(DeduplicationWindow& other) noexcept {
   entries_.swap(other.entries_);
-  refs_.swap(other.refs_);
+  ordinals_.swap(other.ordinals_);
   restored_.swap(other.restored_);
-  std::swap(first_, other.first_);
   std::swap(latest_ms_, other.latest_ms_);
 }
 
 bool DeduplicationWindow::free_slice(std::size_t max) {
-  for (std::size_t i = 0; i < max && !entries_.empty(); ++i) entries_.pop_front();
-  return free_front(refs_, max) || !entries_.empty();
+  for (std::size_t i = 0; i < max && !entries_->list.empty(); ++i) entries_->list.pop_front();
+  return ordinals_.free_slice(max) || !entries_->list.empty();
 }
 
 }  // namespace ferry::engine

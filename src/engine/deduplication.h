@@ -1,18 +1,17 @@
 #pragma once
 // The deduplication window of a FIFO queue: what was sent first under which id in the last five minutes, whatever became of the
-// message since. An entry costs 44 bytes and about 18 for finding it. Not thread-safe: it belongs to its queue's mutex.
+// message since. An entry costs 44 bytes and about 9 for finding it. Not thread-safe: it belongs to its queue's mutex.
 
-#include <absl/container/btree_set.h>
-
-#include <compare>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "engine/identity_hash.h"
+#include "engine/identity_set.h"
 
 namespace ferry::engine {
 
@@ -29,6 +28,8 @@ class DeduplicationWindow {
  public:
   /// The message that a send of `id` at `now_ms` would be a duplicate of.
   std::optional<FirstSent> find(const IdentityHash& id, std::int64_t now_ms) const;
+  /// Asks the processor for what find() and add() will look at.
+  void prefetch(const IdentityHash& id) const { ordinals_.prefetch(id); }
   /// find() has found nothing. Forgets up to two entries that are too old.
   void add(const FirstSent& first);
   /// Forgets up to `max` entries that are too old. True: there are more.
@@ -36,11 +37,11 @@ class DeduplicationWindow {
   /// When forget() has something to do next; nothing while empty.
   std::optional<std::int64_t> next_forget_ms() const;
 
-  std::size_t size() const { return entries_.size(); }
-  std::uint64_t bytes() const { return entries_.size() * (sizeof(Entry) + kRefBytes); }
+  std::size_t size() const { return entries_->list.size(); }
+  std::uint64_t bytes() const { return size() * (sizeof(Entry) + kOrdinalBytes); }
   /// Up to `max` entries from ordinal `from` on, which then names the one after them. For checkpoints: `from` starts at
   /// first_ordinal(), and entries that are forgotten meanwhile are passed over.
-  std::uint32_t first_ordinal() const { return first_; }
+  std::uint32_t first_ordinal() const { return entries_->first; }
   std::vector<FirstSent> copy(std::uint32_t& from, std::size_t max) const;
 
   // Recovery: in any order, several times for one entry, then settle().
@@ -54,7 +55,7 @@ class DeduplicationWindow {
   bool free_slice(std::size_t max);
 
  private:
-  static constexpr std::uint64_t kRefBytes = 18;  // 12, with the slack of the tree's nodes
+  static constexpr std::uint64_t kOrdinalBytes = 12;  // 4 and 1, in tables that are half full
 
   // Times of day go round every 49 days; entries stay five minutes.
   struct Entry {
@@ -64,22 +65,23 @@ class DeduplicationWindow {
     std::uint32_t sent_ms;
   };
   static_assert(sizeof(Entry) == 44);
-  // Finds entries by the first half of their id.
-  struct Ref {
-    std::uint32_t high;
-    std::uint32_t low;
-    std::uint32_t ordinal;
-    auto operator<=>(const Ref&) const = default;
+  // By time of sending.
+  struct Entries {
+    std::deque<Entry> list;
+    std::uint32_t first = 0;  // ordinal of the first entry; goes round
+    const Entry& at(std::uint32_t ordinal) const { return list[ordinal - first]; }
+  };
+  struct IdOf {
+    const Entries* entries;
+    IdentityHash operator()(std::uint32_t ordinal) const;
   };
 
   FirstSent read(const Entry& entry) const;
-  static Ref ref_of(const IdentityHash& id, std::uint32_t ordinal);
   void pop();
 
-  std::deque<Entry> entries_;  // by time of sending
-  std::uint32_t first_ = 0;    // ordinal of the first entry; goes round
+  std::unique_ptr<Entries> entries_ = std::make_unique<Entries>();
+  IdentitySet<std::uint32_t, IdOf> ordinals_{IdOf{entries_.get()}};  // of the last entry of each id
   std::int64_t latest_ms_ = 0;
-  absl::btree_set<Ref> refs_;
   std::vector<FirstSent> restored_;
 };
 

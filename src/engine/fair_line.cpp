@@ -36,6 +36,7 @@ class FairLine final : public Line {
   explicit FairLine(MessageIndex& index) : index_(index) {}
 
   GroupId group(const IdentityHash& key) override { return tenants_.find_or_add(key); }
+  void prefetch(const IdentityHash& key) const override { tenants_.prefetch(key); }
   IdentityHash key_of(GroupId group) const override { return tenants_.at(group).key; }
 
   void insert(std::uint64_t, GroupId group, std::int64_t enqueued_ms) override {

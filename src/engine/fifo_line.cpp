@@ -33,6 +33,7 @@ class FifoLine final : public Line {
   explicit FifoLine(MessageIndex& index) : index_(index) {}
 
   GroupId group(const IdentityHash& key) override { return groups_.find_or_add(key); }
+  void prefetch(const IdentityHash& key) const override { groups_.prefetch(key); }
   IdentityHash key_of(GroupId group) const override { return groups_.at(group).key; }
 
   void insert(std::uint64_t sequence, GroupId group, std::int64_t) override {

@@ -1,16 +1,14 @@
 #pragma once
 // The message groups of one queue: small numbers for their ids, and what is known of each. A group lives while it has messages.
 
-#include <absl/container/btree_map.h>
-
 #include <cstdint>
 #include <deque>
 #include <vector>
 
 #include "base/check.h"
 #include "engine/identity_hash.h"
+#include "engine/identity_set.h"
 #include "engine/message_index.h"
-#include "engine/slices.h"
 
 namespace ferry::engine {
 
@@ -18,6 +16,10 @@ namespace ferry::engine {
 template <class Data>
 class GroupTable {
  public:
+  GroupTable() = default;
+  GroupTable(const GroupTable&) = delete;
+  GroupTable& operator=(const GroupTable&) = delete;
+
   struct Group {
     IdentityHash key;
     std::uint64_t messages = 0;
@@ -26,8 +28,7 @@ class GroupTable {
 
   /// The group of that key; a new one has no messages yet and goes with drop_unused() when it gets none.
   GroupId find_or_add(const IdentityHash& key) {
-    const auto found = ids_.lower_bound(key);
-    if (found != ids_.end() && found->first == key) return found->second;
+    if (const GroupId* const found = ids_.find(key)) return *found;
     GroupId id = 0;
     if (free_.empty()) {
       groups_.emplace_back();
@@ -39,9 +40,11 @@ class GroupTable {
     Group& group = groups_[id - 1];
     group = Group();
     group.key = key;
-    ids_.emplace_hint(found, key, id);
+    ids_.insert(id);
     return id;
   }
+  /// Asks the processor for what find_or_add() will look at.
+  void prefetch(const IdentityHash& key) const { ids_.prefetch(key); }
   Group& at(GroupId id) {
     FERRY_DCHECK(id != kNoGroup && id <= groups_.size());
     return groups_[id - 1];
@@ -56,19 +59,17 @@ class GroupTable {
     return true;
   }
   void drop_unused() {
-    for (auto at_id = ids_.begin(); at_id != ids_.end();) {
-      const GroupId id = at_id->second;
-      if (at(id).messages > 0) {
-        ++at_id;
-        continue;
-      }
-      at_id = ids_.erase(at_id);
-      free_.push_back(id);
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const GroupId* const id = groups_[i].messages > 0 ? nullptr : ids_.find(groups_[i].key);
+      if (id != nullptr && *id == i + 1) remove(*id);
     }
   }
+  /// Those that have messages.
   template <class Visit>
   void each(Visit&& visit) {
-    for (const auto& [key, id] : ids_) visit(id, at(id));
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      if (groups_[i].messages > 0) visit(static_cast<GroupId>(i + 1), groups_[i]);
+    }
   }
   std::size_t size() const { return ids_.size(); }
   std::uint64_t bytes() const {
@@ -78,19 +79,24 @@ class GroupTable {
   /// Ends up to `max` groups whatever they hold; for a table that is used no more. True: there are more.
   bool free_slice(std::size_t max) {
     for (std::size_t i = 0; i < max && !groups_.empty(); ++i) groups_.pop_back();
-    return free_front(ids_, max) || !groups_.empty();
+    return ids_.free_slice(max) || !groups_.empty();
   }
 
  private:
-  static constexpr std::uint64_t kIdBytes = 32;  // key and number, with the slack of the tree's nodes
+  static constexpr std::uint64_t kIdBytes = 12;  // a number and a byte, in tables that are half full
+
+  struct KeyOf {
+    const std::deque<Group>* groups;
+    IdentityHash operator()(GroupId id) const { return (*groups)[id - 1].key; }
+  };
 
   void remove(GroupId id) {
     ids_.erase(at(id).key);
     free_.push_back(id);
   }
 
-  absl::btree_map<IdentityHash, GroupId> ids_;
   std::deque<Group> groups_;  // grows without moving; by number, which starts at 1
+  IdentitySet<GroupId, KeyOf> ids_{KeyOf{&groups_}};
   std::vector<GroupId> free_;
 };
 

@@ -20,6 +20,8 @@ class Line {
 
   /// The number of a group; kept while it has messages.
   virtual GroupId group(const IdentityHash& key) = 0;
+  /// Asks the processor for what group() will look at.
+  virtual void prefetch(const IdentityHash& key) const = 0;
   virtual IdentityHash key_of(GroupId group) const = 0;
 
   /// The message joined the queue; it is not visible yet.

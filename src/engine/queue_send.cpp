@@ -88,6 +88,10 @@ Answer<std::vector<sqs::ApiResult<Sent>>> Queue::send(const Caller& caller, cons
 
   Hold hold(*this);
   if (deleted_) return {Unexpected(sqs::queue_does_not_exist()), last_};
+  for (const SentRecord& record : records) {
+    if (is_fifo_) window_.prefetch(record.deduplication);
+    if (!record.message_group_id.empty()) line_->prefetch(record.group);
+  }
   const Moment now = hold.now();
   catch_up(hold, now);  // so that groups and tenants enter their line in the order of time
   for (std::size_t i = 0; i < messages.size(); ++i) {
