@@ -22,6 +22,16 @@ Uuid make_uuid(Random& random) {
   return uuid;
 }
 
+Uuid make_uuid_v7(Timestamp time, Random& random) {
+  Uuid uuid;
+  random.fill(std::as_writable_bytes(std::span(uuid.bytes)));
+  const auto millis = static_cast<std::uint64_t>(to_epoch_millis(time));
+  for (std::size_t i = 0; i < 6; ++i) uuid.bytes[i] = static_cast<std::uint8_t>(millis >> (8 * (5 - i)));
+  uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0F) | 0x70);
+  uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3F) | 0x80);
+  return uuid;
+}
+
 std::string to_string(const Uuid& uuid) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text(36, '-');

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cli/backup_command.h"
+#include "cli/key_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
 #include "cli/receive_command.h"
@@ -25,6 +26,7 @@ constexpr std::array kCommands = {
     Command{"poll", "carry requests out until the queue is drained", poll_command},
     Command{"receive", "receive messages once and print them", receive_command},
     Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
+    Command{"key", "make, list and check the keys that requests are signed with", key_command},
     Command{"store", "check a data folder, and say what it holds", store_command},
     Command{"backup", "copy a data folder, while its server runs or not", backup_command},
     Command{"restore", "make a data folder out of a backup", restore_command},

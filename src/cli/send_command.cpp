@@ -7,9 +7,11 @@
 
 #include "base/encoding.h"
 #include "cli/client_options.h"
+#include "cli/send_signing.h"
 #include "sender/compose.h"
 #include "sender/json_lines.h"
 #include "sender/sender.h"
+#include "signing/envelope.h"
 #include "sqs/limits.h"
 #include "worker/transcript.h"
 
@@ -28,6 +30,8 @@ Examples:
   ferry send orders.fifo "ship it" --group-id customer-7 --deduplication-id order-1234
   jq -c . requests | ferry send work --jsonl
                                         {"MessageBody": …} or {"RequestType": …, "Parameters": […]}, one a line
+  ferry send work --request Enable "All The Things" --sign deploy
+                                        signed with the key that "ferry key new deploy" made; see docs/signing.md
 
 Write -- before parameters that start with '-'.
 Exit codes: 0 all sent, 7 some, 2 refused before anything was sent, 3 no such queue, 4 not authorised, 5 not reachable.)";
@@ -43,6 +47,7 @@ struct Flags {
   sqs::OptionalText group_id;
   sqs::OptionalText deduplication_id;
   bool json_lines = false;
+  SigningFlags signing;
 };
 
 void describe(CLI::App& app, Flags& flags) {
@@ -56,6 +61,11 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--group-id", flags.group_id, "MessageGroupId: required by FIFO queues, the tenant on standard ones");
   app.add_option("--deduplication-id", flags.deduplication_id, "MessageDeduplicationId of a single message, for FIFO queues");
   app.add_flag("--jsonl", flags.json_lines, "JSON lines from standard input");
+  app.add_option("--sign", flags.signing.key, "sign with this key: its name, or the path of its file [FERRY_SIGNING_KEY]");
+  app.add_option("--idempotency-key", flags.signing.idempotency_key,
+                 "id under which workers do it once, however often it arrives [a UUID when signing, else none]");
+  app.add_option_function<std::string>("--expires", duration_into(flags.signing.valid_for),
+                                       "with --sign: workers refuse the message after so long");
   add_client_options(app, flags.client, TranscriptFlag::Yes);
   app.footer(kExamples);
 }
@@ -91,8 +101,8 @@ Result<Outgoing, sender::Refusals> refuse(std::string why) {
 Result<Outgoing, sender::Refusals> compose_json_lines(const Flags& flags, const CommandContext& context,
                                                       const sender::Origin& origin, const config::Handoff* handoff) {
   if (!flags.words.empty()) return refuse("with --jsonl everything comes from standard input; there can be no body");
-  if (!flags.attributes.empty() || flags.delay || flags.group_id || flags.deduplication_id)
-    return refuse("with --jsonl attributes, delays, groups and deduplication ids are named in the lines");
+  if (!flags.attributes.empty() || flags.delay || flags.group_id || flags.deduplication_id || flags.signing.idempotency_key)
+    return refuse("with --jsonl attributes, delays, groups, deduplication ids and idempotency keys are named in the lines");
   const Result<std::string> text = read_all(context.in, kJsonLinesBytesMax);
   if (!text) return refuse(fmt::format("standard input: {}", text.error().message));
   auto outgoing = sender::read_json_lines(*text, {origin, flags.request, handoff});
@@ -151,7 +161,7 @@ Result<Outgoing, sender::Refusals> compose(const Flags& flags, const CommandCont
     entry.message_attributes.insert(entry.message_attributes.end(), attributes.begin(), attributes.end());
     if (flags.delay) entry.delay_seconds = flags.delay->count() / 1000;
     if (const auto refused = sender::message_refusal(entry)) return refuse(*refused);
-    outgoing.push_back({{}, std::move(entry)});
+    outgoing.push_back({{}, std::move(entry), std::nullopt});
   }
   return outgoing;
 }
@@ -192,7 +202,14 @@ Sent send_groups(std::vector<Group>& groups, const Outgoing& outgoing, const Com
   return sent;
 }
 
-std::string outcome_json(const sender::SendOutcome& outcome) {
+// The id of a message that carries the reserved attribute.
+std::optional<std::string> request_id_of(const sqs::SendMessageEntry& entry) {
+  const auto envelope = signing::find_envelope(entry.message_attributes);
+  if (!envelope || !*envelope) return std::nullopt;
+  return (*envelope)->request_id;
+}
+
+std::string outcome_json(const sender::SendOutcome& outcome, const sqs::SendMessageEntry& entry) {
   JsonWriter json;
   json.begin_object();
   if (outcome.sent) {
@@ -200,6 +217,7 @@ std::string outcome_json(const sender::SendOutcome& outcome) {
     json.key("MD5OfMessageBody").text(outcome.sent->md5_of_message_body);
     json.optional_text("MD5OfMessageAttributes", outcome.sent->md5_of_message_attributes);
     json.optional_text("SequenceNumber", outcome.sent->sequence_number);
+    json.optional_text("IdempotencyKey", request_id_of(entry));
   } else {
     json.key("MessageId").null();
     json.key("Code").text(outcome.code);
@@ -216,7 +234,8 @@ void print_outcomes(const Flags& flags, const Outgoing& outgoing, const Sent& se
     std::vector<std::vector<std::string>> rows;
     for (std::size_t i = 0; i < sent.outcomes.size(); ++i) {
       const sqs::SendMessageEntry& entry = outgoing[i].entry;
-      const bool request = !entry.message_attributes.empty() && entry.message_attributes[0].second.string_value;
+      const bool request = !entry.message_attributes.empty() && entry.message_attributes[0].second.string_value &&
+                           entry.message_attributes[0].first != signing::kReservedAttribute;
       const std::string what =
           request ? fmt::format("{} {}", entry.message_attributes[0].first, *entry.message_attributes[0].second.string_value)
                   : *entry.message_body;
@@ -226,7 +245,7 @@ void print_outcomes(const Flags& flags, const Outgoing& outgoing, const Sent& se
     text = format_table({"MESSAGE ID", "QUEUE", "MESSAGE"}, rows);
   } else {
     DocumentList list(format);
-    for (const sender::SendOutcome& outcome : sent.outcomes) text += list.next(outcome_json(outcome));
+    for (std::size_t i = 0; i < sent.outcomes.size(); ++i) text += list.next(outcome_json(sent.outcomes[i], outgoing[i].entry));
     text += list.end();
   }
   write_text(context.out, text);
@@ -283,8 +302,10 @@ int send_command(std::span<const std::string> arguments, CommandContext& context
   HandoffOrExit handoff;
   if (requests) handoff = find_handoff(flags.config, context, kName);
   if (handoff.exit_code) return *handoff.exit_code;
-  const auto outgoing = compose(flags, context, handoff.handoff ? &*handoff.handoff : nullptr);
+  auto outgoing = compose(flags, context, handoff.handoff ? &*handoff.handoff : nullptr);
   if (!outgoing) return complain(context, kName, outgoing.error().text(), kExitUsage);
+  if (const auto stamped = stamp_messages(*outgoing, flags.queue, flags.signing, {}, context); !stamped)
+    return complain(context, kName, stamped.error().text(), kExitUsage);
   auto transcript = open_transcript(flags.client, context);
   if (!transcript) return complain(context, kName, transcript.error().message, kExitUsage);
   std::map<std::string, std::unique_ptr<Session>> sessions;

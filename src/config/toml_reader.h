@@ -1,6 +1,6 @@
 #pragma once
 // Reading one table of a TOML file key by key: every problem noted with its line, unknown keys found at the end.
-// Only for the sources of this folder.
+// For sources that read a TOML file, here and in signing; never for headers, which would bring the library along.
 
 #include <fmt/format.h>
 
@@ -41,6 +41,9 @@ class TableReader {
   /// The node of a key; null when absent. Each key asked for is a known one.
   const toml::node* node(std::string_view key);
   std::optional<std::string> text(std::string_view key);
+  /// Whether the key is there; asking makes it no known one.
+  bool has(std::string_view key) const { return table_.contains(key); }
+  std::optional<bool> boolean(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
   struct DurationRange {
     Millis min;

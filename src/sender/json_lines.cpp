@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/suggest.h"
+#include "signing/envelope.h"
 
 namespace ferry::sender {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::size_t kRefusalsMax = 20;
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
       "MessageBody", "MessageAttributes", "DelaySeconds", "MessageGroupId", "MessageDeduplicationId",
-      "Parameters",  "RequestType",       "SQSQueueUrl",  "QueueUrl"};
+      "Parameters",  "RequestType",       "SQSQueueUrl",  "QueueUrl",       "IdempotencyKey"};
   return keys;
 }
 
@@ -163,10 +164,18 @@ Result<std::vector<Outgoing>> read_line(std::string_view text, const JsonLinesCo
     FERRY_TRY(sqs::SendMessageEntry entry, read_message(line));
     entries.push_back(std::move(entry));
   }
+  FERRY_TRY(const std::optional<std::string> idempotency_key, line.text("IdempotencyKey"));
+  if (idempotency_key) {
+    FERRY_TRY_VOID(signing::check_request_id(*idempotency_key));
+    if (entries.size() > 1) {
+      return fail(ErrorKind::InvalidArgument,
+                  "one IdempotencyKey is for one message: workers would take the others for duplicates of the first");
+    }
+  }
   std::vector<Outgoing> outgoing;
   for (sqs::SendMessageEntry& entry : entries) {
     FERRY_TRY_VOID(read_common(line, entry));
-    outgoing.push_back({queue ? *queue : other_queue.value_or(""), std::move(entry)});
+    outgoing.push_back({queue ? *queue : other_queue.value_or(""), std::move(entry), idempotency_key});
   }
   return outgoing;
 }

@@ -1,9 +1,11 @@
 #pragma once
 // Messages from JSON lines, one object a line: either with the names of the API (MessageBody, MessageAttributes, DelaySeconds,
-// MessageGroupId, MessageDeduplicationId), or with those of the PowerShell sender (Parameters, RequestType). SQSQueueUrl or
-// QueueUrl may name the queue of a line. Names are found whatever their case, as PowerShell finds them.
+// MessageGroupId, MessageDeduplicationId, and our IdempotencyKey), or with those of the PowerShell sender (Parameters,
+// RequestType). SQSQueueUrl or QueueUrl may name the queue of a line. Names are found whatever their case, as PowerShell finds
+// them.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,7 @@ namespace ferry::sender {
 struct Outgoing {
   std::string queue;  ///< as the line names it; empty: the command's
   sqs::SendMessageEntry entry;
+  std::optional<std::string> idempotency_key;  ///< as the line gives it
 };
 
 struct JsonLinesContext {

@@ -20,13 +20,15 @@ ALLOWED = {
     "engine": ["store", "sqs"],
     "ledger": [],
     "access": ["sqs"],
+    "signing": ["sqs", "config"],
+    "audit": [],
     "protocol": ["sqs"],
     "http": [],
     "client": ["protocol", "access", "sqs"],
     "service": ["protocol", "access", "engine", "sqs", "metrics"],
     "console": ["service", "metrics", "sqs"],
-    "sender": ["client", "ledger", "sqs", "config"],
-    "worker": ["client", "ledger", "sqs", "config"],
+    "sender": ["client", "ledger", "signing", "sqs", "config"],
+    "worker": ["client", "ledger", "signing", "audit", "sqs", "config"],
     "cli": None,  # the composition root sees everything
     "": None,  # src/main.cpp
 }
@@ -44,7 +46,7 @@ LIBRARIES = {
     "curl/": ["client"],
     "openssl/": ["base", "http"],
     "CLI/": ["cli"],
-    "toml++/": ["config", "access", "cli"],
+    "toml++/": ["config", "access", "signing", "cli"],
     "sqlite3.h": ["ledger"],
     "libpq-fe.h": ["store/postgres"],
     "isa-l": ["base"],

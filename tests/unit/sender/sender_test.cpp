@@ -194,6 +194,19 @@ TEST(JsonLines, RequestOfTheCommandStandsInAndHandoffIsChecked) {
   EXPECT_EQ(refused.error().messages[1].find("line 2: "), 0u);
 }
 
+TEST(JsonLines, AnIdempotencyKeyIsForOneMessage) {
+  const auto lines = read("{\"MessageBody\":\"x\",\"IdempotencyKey\":\"order-1\"}\n{\"MessageBody\":\"y\"}");
+  ASSERT_TRUE(lines) << lines.error().text();
+  EXPECT_EQ((*lines)[0].idempotency_key, "order-1");
+  EXPECT_FALSE((*lines)[1].idempotency_key);
+  EXPECT_TRUE((*lines)[0].entry.message_attributes.empty());
+  EXPECT_TRUE(read(R"({"Parameters":["a"],"RequestType":"Enable","IdempotencyKey":"k"})"));
+  EXPECT_FALSE(read(R"({"Parameters":["a","b"],"RequestType":"Enable","IdempotencyKey":"k"})"));
+  EXPECT_FALSE(read(R"({"MessageBody":"x","IdempotencyKey":"a b"})"));
+  EXPECT_FALSE(read(R"({"MessageBody":"x","IdempotencyKey":""})"));
+  EXPECT_FALSE(read(R"({"MessageBody":"x","IdempotencyKey":5})"));
+}
+
 TEST(JsonLines, WrongLinesAreRefused) {
   for (const char* bad :
        {"{", "[]", "3", "{} {}", R"({"MessageBody":3})", R"({"Body":"x"})", R"({"MessageBody":""})", R"({"DelaySeconds":3})",
