@@ -97,8 +97,12 @@ DiskImage DiskModel::image(CrashMode mode, Random& random) const {
   }
   auto names = synced_names_;
   if (mode == CrashMode::Torn) {
+    // A journaling file system keeps the first few; any of them may be all that another one keeps.
+    const bool in_order = random.below(2) == 0;
     const std::size_t survivors = random.below(unsynced_names_.size() + 1);
-    for (std::size_t i = 0; i < survivors; ++i) change_names(names, unsynced_names_[i]);
+    for (std::size_t i = 0; i < unsynced_names_.size(); ++i) {
+      if (in_order ? i < survivors : random.below(2) == 0) change_names(names, unsynced_names_[i]);
+    }
   }
   for (const auto& [path, file] : names) {
     const Contents& contents = files_.at(file);
