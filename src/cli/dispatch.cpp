@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdlib>
 
+#include "cli/audit_command.h"
 #include "cli/backup_command.h"
+#include "cli/dlq_command.h"
 #include "cli/key_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
@@ -26,7 +28,9 @@ constexpr std::array kCommands = {
     Command{"poll", "carry requests out until the queue is drained", poll_command},
     Command{"receive", "receive messages once and print them", receive_command},
     Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
+    Command{"dlq", "look at dead letters, and send them back", dlq_command},
     Command{"key", "make, list and check the keys that requests are signed with", key_command},
+    Command{"audit", "say whether a worker's record is whole, and what became of a request", audit_command},
     Command{"store", "check a data folder, and say what it holds", store_command},
     Command{"backup", "copy a data folder, while its server runs or not", backup_command},
     Command{"restore", "make a data folder out of a backup", restore_command},

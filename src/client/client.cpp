@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "base/encoding.h"
 #include "client/checksums.h"
+#include "client/http_date.h"
 #include "client/retry.h"
 #include "client/url.h"
 #include "protocol/codec.h"
@@ -12,6 +15,7 @@ namespace ferry::client {
 namespace {
 using Kind = CallError::Kind;
 
+constexpr std::int64_t kNoLead = std::numeric_limits<std::int64_t>::min();
 constexpr std::chrono::seconds kLongestPoll{20};  // a queue's own wait time, when the request does not say one
 
 std::string_view header_of(const Transport::Response& response, std::string_view name) {
@@ -63,7 +67,8 @@ Client::Client(ClientOptions options, Transport& transport, CredentialSource& cr
       clock_(clock),
       random_(random),
       log_(log),
-      sleeper_(sleeper) {}
+      sleeper_(sleeper),
+      lead_ms_(kNoLead) {}
 
 Client::Attempt Client::attempt(const sqs::Request& request, const Transport::Request& unsigned_request,
                                 const std::atomic<bool>* cancel) {
@@ -87,6 +92,7 @@ Client::Attempt Client::attempt(const sqs::Request& request, const Transport::Re
     const RetryClass retry = classify_failure(error.kind);
     return {Unexpected(std::move(error)), retry, {}};
   }
+  note_date(*answer);
   if (answer->status >= 200 && answer->status < 300) {
     auto decoded = protocol::decode_response(request, answer->body);
     if (decoded) return {*std::move(decoded), RetryClass::Never, {}};
@@ -100,6 +106,16 @@ Client::Attempt Client::attempt(const sqs::Request& request, const Transport::Re
   }
   return {Unexpected(std::move(error)), classify_answer(answer->status, remote.code, remote.shape),
           parse_retry_after(header_of(*answer, "retry-after"))};
+}
+
+void Client::note_date(const Transport::Response& answer) {
+  const auto date = parse_http_date(header_of(answer, "date"));
+  if (date) lead_ms_.store((*date + Millis(500) - clock_.wall()).count());
+}
+
+std::optional<Millis> Client::clock_lead() const {
+  const std::int64_t lead = lead_ms_.load();
+  return lead == kNoLead ? std::nullopt : std::optional(Millis(lead));
 }
 
 CallResult<sqs::Response> Client::call(const sqs::Request& request, std::chrono::milliseconds extra_time,
@@ -215,6 +231,29 @@ CallResult<sqs::EmptyResponse> Client::change_message_visibility(const sqs::Chan
 CallResult<sqs::ChangeMessageVisibilityBatchResponse> Client::change_message_visibility_batch(
     const sqs::ChangeMessageVisibilityBatchRequest& request) {
   return call_for<sqs::ChangeMessageVisibilityBatchResponse>(request);
+}
+CallResult<sqs::EmptyResponse> Client::tag_queue(const sqs::TagQueueRequest& request) {
+  return call_for<sqs::EmptyResponse>(request);
+}
+CallResult<sqs::EmptyResponse> Client::untag_queue(const sqs::UntagQueueRequest& request) {
+  return call_for<sqs::EmptyResponse>(request);
+}
+CallResult<sqs::ListQueueTagsResponse> Client::list_queue_tags(const sqs::ListQueueTagsRequest& request) {
+  return call_for<sqs::ListQueueTagsResponse>(request);
+}
+CallResult<sqs::ListDeadLetterSourceQueuesResponse> Client::list_dead_letter_source_queues(
+    const sqs::ListDeadLetterSourceQueuesRequest& request) {
+  return call_for<sqs::ListDeadLetterSourceQueuesResponse>(request);
+}
+CallResult<sqs::StartMessageMoveTaskResponse> Client::start_message_move_task(const sqs::StartMessageMoveTaskRequest& request) {
+  return call_for<sqs::StartMessageMoveTaskResponse>(request);
+}
+CallResult<sqs::ListMessageMoveTasksResponse> Client::list_message_move_tasks(const sqs::ListMessageMoveTasksRequest& request) {
+  return call_for<sqs::ListMessageMoveTasksResponse>(request);
+}
+CallResult<sqs::CancelMessageMoveTaskResponse> Client::cancel_message_move_task(
+    const sqs::CancelMessageMoveTaskRequest& request) {
+  return call_for<sqs::CancelMessageMoveTaskResponse>(request);
 }
 
 }  // namespace ferry::client

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,6 +113,19 @@ class Client {
   CallResult<sqs::EmptyResponse> change_message_visibility(const sqs::ChangeMessageVisibilityRequest& request);
   CallResult<sqs::ChangeMessageVisibilityBatchResponse> change_message_visibility_batch(
       const sqs::ChangeMessageVisibilityBatchRequest& request);
+  CallResult<sqs::EmptyResponse> tag_queue(const sqs::TagQueueRequest& request);
+  CallResult<sqs::EmptyResponse> untag_queue(const sqs::UntagQueueRequest& request);
+  CallResult<sqs::ListQueueTagsResponse> list_queue_tags(const sqs::ListQueueTagsRequest& request);
+  CallResult<sqs::ListDeadLetterSourceQueuesResponse> list_dead_letter_source_queues(
+      const sqs::ListDeadLetterSourceQueuesRequest& request);
+  CallResult<sqs::StartMessageMoveTaskResponse> start_message_move_task(const sqs::StartMessageMoveTaskRequest& request);
+  CallResult<sqs::ListMessageMoveTasksResponse> list_message_move_tasks(const sqs::ListMessageMoveTasksRequest& request);
+  CallResult<sqs::CancelMessageMoveTaskResponse> cancel_message_move_task(const sqs::CancelMessageMoveTaskRequest& request);
+
+  /// How far the server's clock is ahead of ours (negative: behind), by the Date of its latest answer of any kind. That header
+  /// tells whole seconds, so the value may be wrong by half a second and by the time of the answer's way. Nothing before
+  /// the first answer, and from a server that sends no Date.
+  std::optional<Millis> clock_lead() const;
 
  private:
   /// What one attempt came to.
@@ -122,6 +136,7 @@ class Client {
   Attempt attempt(const sqs::Request& request, const Transport::Request& unsigned_request, const std::atomic<bool>* cancel);
   template <class T>
   CallResult<T> call_for(const sqs::Request& request);
+  void note_date(const Transport::Response& answer);
 
   ClientOptions options_;
   Transport& transport_;
@@ -130,6 +145,7 @@ class Client {
   Random& random_;
   const Logger& log_;
   Sleeper& sleeper_;
+  std::atomic<std::int64_t> lead_ms_;  // kNoLead before the first Date
 };
 
 }  // namespace ferry::client
