@@ -147,8 +147,10 @@ Result<void> PostgresDatabase::connect() {
 }
 
 Result<void> PostgresDatabase::set_up() {
+  // Not to_regclass(): that may answer from a cache which others' new tables have not reached.
   constexpr std::string_view kExists =
-      "SELECT count(*) FROM (SELECT to_regclass('ferry_ledger_meta') AS it) AS one WHERE it IS NOT NULL";
+      "SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+      "WHERE c.relname = 'ferry_ledger_meta' AND n.nspname = ANY (current_schemas(false))";
   FERRY_TRY_VOID(begin(Access::Write));
   FERRY_TRY(std::int64_t exists, integer(kExists));
   if (exists == 0 && !options_.create) return fail(ErrorKind::NotFound, fmt::format("there is no ledger in {}", place()));
