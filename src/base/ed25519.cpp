@@ -7,9 +7,13 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/digest.h"
+#include "base/encoding.h"
 
 namespace ferry {
 namespace {
+
+constexpr std::size_t kKeyIdBytes = 16;
 
 struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
@@ -73,6 +77,11 @@ bool ed25519_verify(const Ed25519Public& public_key, std::string_view bytes, con
   if (key == nullptr || context == nullptr) return false;
   if (EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1) return false;
   return EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes_of(bytes), bytes.size()) == 1;
+}
+
+std::string ed25519_key_id(const Ed25519Public& key) {
+  const Sha256Digest digest = sha256({reinterpret_cast<const char*>(key.data()), key.size()});
+  return hex_encode(std::span(digest).first(kKeyIdBytes));
 }
 
 void wipe(std::string& text) {

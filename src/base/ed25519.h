@@ -43,6 +43,9 @@ class Ed25519Secret {
 /// the second form that every signature has in mathematics (S + L): only one is accepted.
 bool ed25519_verify(const Ed25519Public& key, std::string_view bytes, const Ed25519Signature& signature);
 
+/// What a key is called: the first 16 bytes of the SHA-256 of its public half, 32 hexadecimal digits in lower case.
+std::string ed25519_key_id(const Ed25519Public& key);
+
 /// Overwrites the text, which held a secret, and empties it.
 void wipe(std::string& text);
 

@@ -7,7 +7,6 @@
 #include <cctype>
 #include <optional>
 
-#include "base/digest.h"
 #include "base/encoding.h"
 
 namespace ferry::signing {
@@ -15,7 +14,6 @@ namespace {
 
 constexpr std::string_view kPublicTag = "ferry-ed25519-v1";
 constexpr std::string_view kPrivateTag = "ferry-ed25519-private-v1";
-constexpr std::size_t kKeyIdBytes = 16;
 
 bool is_plain(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -43,11 +41,6 @@ Unexpected<Error> wrong(std::string why) {
   return fail(ErrorKind::InvalidArgument, std::move(why));
 }
 }  // namespace
-
-std::string key_id(const Ed25519Public& key) {
-  const Sha256Digest digest = sha256({reinterpret_cast<const char*>(key.data()), key.size()});
-  return hex_encode(std::span(digest).first(kKeyIdBytes));
-}
 
 Result<void> check_key_name(std::string_view name) {
   const auto legal = [](char c) { return is_plain(c) || c == '.' || c == '_' || c == '@' || c == '-'; };

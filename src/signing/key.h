@@ -17,13 +17,10 @@ namespace ferry::signing {
 
 inline constexpr std::size_t kKeyNameBytesMax = 64;
 
-/// What a key is called in signatures: the first 16 bytes of the SHA-256 of its public half, 32 hex digits in lower case.
-std::string key_id(const Ed25519Public& key);
-
 struct PublicKey {
   Ed25519Public bytes{};
   std::string name;
-  std::string id() const { return key_id(bytes); }
+  std::string id() const { return ed25519_key_id(bytes); }
   bool operator==(const PublicKey&) const = default;
 };
 

@@ -50,7 +50,7 @@ std::string_view name_of(RefusalCode code) {
 
 Trust::Trust(TrustSettings settings) : settings_(std::move(settings)) {
   for (std::size_t i = 0; i < settings_.senders.size(); ++i) {
-    for (const Ed25519Public& key : settings_.senders[i].keys) by_key_id_.emplace(key_id(key), Known{key, i});
+    for (const Ed25519Public& key : settings_.senders[i].keys) by_key_id_.emplace(ed25519_key_id(key), Known{key, i});
   }
 }
 
