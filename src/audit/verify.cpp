@@ -235,12 +235,14 @@ Result<VerifyReport> verify(FileSystem& files, const std::vector<std::string>& p
     for (; i < found.size() && found[i].chain == chain; ++i) FERRY_TRY_VOID(check.read(files, found[i]));
     report.chains.push_back(check.finish());
   }
-  for (const auto& [id, lines] : known.by_chain) {
+  for (const auto& chain_lines : known.by_chain) {
+    const std::string& id = chain_lines.first;
     const bool here =
         std::any_of(report.chains.begin(), report.chains.end(), [&](const ChainReport& chain) { return chain.id == id; });
-    if (!here)
+    if (!here) {
       report.faults.push_back(
           {"", 0, fmt::format("the chain {}, of which lines were seen before, is not here", escape_control(id))});
+    }
   }
   return report;
 }

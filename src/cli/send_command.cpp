@@ -299,12 +299,13 @@ int send_command(std::span<const std::string> arguments, CommandContext& context
   const bool requests = !flags.request.empty() || flags.json_lines;
   if (!flags.config.empty() && !requests)
     return complain(context, kName, "--config is about requests; name one with --request", kExitUsage);
-  HandoffOrExit handoff;
-  if (requests) handoff = find_handoff(flags.config, context, kName);
+  // Plain messages are not checked against it, but may be signed with its key.
+  const HandoffOrExit handoff = find_handoff(flags.config, context, kName);
   if (handoff.exit_code) return *handoff.exit_code;
-  auto outgoing = compose(flags, context, handoff.handoff ? &*handoff.handoff : nullptr);
+  auto outgoing = compose(flags, context, requests && handoff.handoff ? &*handoff.handoff : nullptr);
   if (!outgoing) return complain(context, kName, outgoing.error().text(), kExitUsage);
-  if (const auto stamped = stamp_messages(*outgoing, flags.queue, flags.signing, {}, context); !stamped)
+  const std::string key = handoff.handoff ? handoff.handoff->sender.key : std::string();
+  if (const auto stamped = stamp_messages(*outgoing, flags.queue, flags.signing, key, context); !stamped)
     return complain(context, kName, stamped.error().text(), kExitUsage);
   auto transcript = open_transcript(flags.client, context);
   if (!transcript) return complain(context, kName, transcript.error().message, kExitUsage);

@@ -19,7 +19,7 @@ struct SigningFlags {
 
 /// Stamps every message, or none: refused when the key cannot be used, or a message cannot be stamped. Without a key and
 /// without idempotency keys the messages stay what they are. `queue` is the command's, for messages that name none.
-/// `configured` is the key that the configuration names, an absolute path or empty.
+/// `configured` is the key that the configuration names, as --sign takes it, or empty.
 Result<void, sender::Refusals> stamp_messages(std::vector<sender::Outgoing>& outgoing, const std::string& queue,
                                               const SigningFlags& flags, const std::string& configured,
                                               const CommandContext& context);

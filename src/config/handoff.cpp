@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/suggest.h"
 #include "config/toml_reader.h"
+#include "config/trust_reader.h"
 
 namespace ferry::config {
 namespace {
@@ -315,6 +316,9 @@ void read_root(const toml::table& table, Handoff& handoff, Problems& problems) {
     if (handoff.backoff.base > handoff.backoff.max) reader.problem("base", "is greater than backoff.max");
     reader.refuse_unknown_keys();
   }
+  handoff.trust = read_trust(root, handoff.folder, problems);
+  handoff.audit = read_audit(root, handoff.folder, problems);
+  handoff.sender = read_sender(root, handoff.folder, problems);
   read_requests(root, handoff, problems);
   root.refuse_unknown_keys();
 }

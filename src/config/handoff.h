@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "config/argument.h"
 #include "config/parameter.h"
+#include "config/trust_settings.h"
 
 namespace ferry::config {
 
@@ -69,6 +70,9 @@ struct Handoff {
   std::string dead_letter_queue;  ///< set exactly when on_unmatched is DeadLetter
   WorkerSettings worker;
   BackoffSettings backoff;
+  TrustTable trust;
+  AuditTable audit;
+  SenderTable sender;
   std::vector<RequestType> requests;  ///< in the order of the file
 
   const RequestType* find(std::string_view name) const;
