@@ -8,6 +8,7 @@
 #include "cli/audit_command.h"
 #include "cli/backup_command.h"
 #include "cli/dlq_command.h"
+#include "cli/doctor_command.h"
 #include "cli/key_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
@@ -15,6 +16,7 @@
 #include "cli/send_command.h"
 #include "cli/serve_command.h"
 #include "cli/store_command.h"
+#include "cli/unit_command.h"
 #include "cli/version.h"
 #include "cli/work_command.h"
 
@@ -29,6 +31,8 @@ constexpr std::array kCommands = {
     Command{"receive", "receive messages once and print them", receive_command},
     Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
     Command{"dlq", "look at dead letters, and send them back", dlq_command},
+    Command{"doctor", "find what is wrong with a queue, its worker and the way between", doctor_command},
+    Command{"worker", "print a systemd unit that runs a worker", worker_command},
     Command{"key", "make, list and check the keys that requests are signed with", key_command},
     Command{"audit", "say whether a worker's record is whole, and what became of a request", audit_command},
     Command{"store", "check a data folder, and say what it holds", store_command},

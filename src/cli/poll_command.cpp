@@ -1,5 +1,6 @@
 #include "cli/poll_command.h"
 
+#include "cli/work_check.h"
 #include "cli/worker_setup.h"
 
 namespace ferry::cli {
@@ -17,7 +18,9 @@ with work left: come back; 2 configuration, 3 no such queue, 4 not authorised, 5
 int poll_command(std::span<const std::string> arguments, CommandContext& context) {
   CLI::App app{"Carry out the requests of a queue until nothing is left to do.", "ferry poll"};
   WorkerFlags flags;
+  CheckFlags check;
   add_worker_options(app, flags);
+  add_check_options(app, check);
   app.add_option_function<std::string>("--wait", duration_into(flags.wait),
                                        "of one long poll, 1s to 20s; the run ends after two that bring nothing [2s]");
   app.add_option_function<std::string>("--max-time", duration_into(flags.time_max), "receive nothing more after this time");
@@ -28,6 +31,7 @@ int poll_command(std::span<const std::string> arguments, CommandContext& context
   if (const auto exit_code = parse_arguments(app, own, context)) return *exit_code;
   if (own.size() != arguments.size() && flags.command.empty())
     return complain(context, "poll", "there is no COMMAND behind --", kExitUsage);
+  if (check.asked()) return check_worker(flags, check, "poll", context);
   return run_worker(flags, worker::RunMode::Poll, context);
 }
 

@@ -1,5 +1,6 @@
 #include "cli/work_command.h"
 
+#include "cli/work_check.h"
 #include "cli/worker_setup.h"
 
 namespace ferry::cli {
@@ -18,13 +19,16 @@ later. Exit codes of work: 0 stopped, 130 or 143 stopped before handlers had fin
 int work_command(std::span<const std::string> arguments, CommandContext& context) {
   CLI::App app{"Carry out the requests of a queue until stopped.", "ferry work"};
   WorkerFlags flags;
+  CheckFlags check;
   add_worker_options(app, flags);
+  add_check_options(app, check);
   app.add_option_function<std::string>("--wait", duration_into(flags.wait), "of one long poll, up to 20s [worker.wait, 20s]");
   app.footer(kExamples);
   const std::span<const std::string> own = split_command(arguments, flags.command);
   if (const auto exit_code = parse_arguments(app, own, context)) return *exit_code;
   if (own.size() != arguments.size() && flags.command.empty())
     return complain(context, "work", "there is no COMMAND behind --", kExitUsage);
+  if (check.asked()) return check_worker(flags, check, "work", context);
   return run_worker(flags, worker::RunMode::Work, context);
 }
 
