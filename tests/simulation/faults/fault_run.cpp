@@ -147,7 +147,7 @@ void FaultRun::stop() {
 void FaultRun::check_live() {
   if (clock_jumped_) return;
   const std::uint64_t last = machine_->journal->last().value;
-  const Observation live = observe(*machine_->engine);
+  const Observation live = observe(*machine_->engine, reference_.heard());
   if (machine_->journal->last().value != last) return;  // the look at the clock has written something
   const Observation expected = reference_.at(last, *machine_->history, machine_->clock.wall(), machine_->engine->now());
   EXPECT_TRUE(live == expected) << "the running engine is not what its log says:" << difference(live, expected);
@@ -198,7 +198,7 @@ void FaultRun::compare(const HistoryStore& history, std::uint64_t durable) {
   ASSERT_GE(kept, durable) << "acknowledged and lost";
   ASSERT_TRUE(kept == reference_.base() || history.is_end(kept)) << "a part of a reservation, to " << kept;
   const Observation expected = reference_.at(kept, history, machine_->clock.wall(), machine_->engine->now());
-  const Observation observation = observe(*machine_->engine);
+  const Observation observation = observe(*machine_->engine, reference_.heard());
   ASSERT_TRUE(observation == expected) << "not what the log held up to " << kept << ":" << difference(observation, expected);
   check_client(observation, durable);
 }

@@ -52,6 +52,8 @@ class FaultRun {
   // fault_run_operations.cpp
   void operate();
   void send();
+  void note_sent(const std::string& queue, const std::vector<JournalMachine::Message>& messages,
+                 const engine::Answer<std::vector<sqs::ApiResult<engine::Sent>>>& answer, std::uint64_t before);
   void receive();
   void erase();
   void change();

@@ -88,7 +88,7 @@ void Explorer::explore(const Beginning& beginning, const Course* parent, std::ui
   ++tally_.sequences;
   // What is in memory is what the records say.
   const std::uint64_t last = machine.journal->last().value;
-  const Observation live = observe(*machine.engine);
+  const Observation live = observe(*machine.engine, course.reference.heard());
   const Observation expected = course.reference.at(last, *machine.history, machine.clock.wall(), machine.engine->now());
   ASSERT_TRUE(live == expected) << "the running engine is not what its log says:" << difference(live, expected);
   machine.commit();
@@ -176,7 +176,7 @@ std::uint64_t Explorer::check_image(Course& course, const Image& image) {
                    .emplace(kept, course.reference.at(kept, *course.machine.history, machine.clock.wall(), machine.engine->now()))
                    .first;
   }
-  const Observation observation = observe(*machine.engine);
+  const Observation observation = observe(*machine.engine, course.reference.heard());
   EXPECT_TRUE(observation == expected->second)
       << "not what the log held up to " << kept << ":" << difference(observation, expected->second);
   if (!testing::Test::HasFailure()) check_bodies(course.session.client, machine, observation);

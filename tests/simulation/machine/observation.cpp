@@ -151,7 +151,7 @@ std::vector<std::vector<std::byte>> pieces_of(engine::Engine& engine) {
   return std::move(collector.pieces);
 }
 
-Observation observe(engine::Engine& engine) {
+Observation observe(engine::Engine& engine, Timestamp heard) {
   Observation observation;
   Writer writer(observation);
   const auto listing = engine.list("000000000000", "us-east-1", "", "", 1'000);
@@ -160,7 +160,7 @@ Observation observe(engine::Engine& engine) {
   const engine::Engine::Totals totals = engine.totals();
   writer.line("totals", totals.queues, totals.messages, totals.quarantined);
   observation.pieces = pieces_of(engine);
-  for (const auto& piece : observation.pieces) writer.piece(piece, to_epoch_millis(engine.now()));
+  for (const auto& piece : observation.pieces) writer.piece(piece, to_epoch_millis(std::max(heard, engine.now())));
   std::sort(observation.lines.begin(), observation.lines.end());
   return observation;
 }

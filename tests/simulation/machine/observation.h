@@ -16,7 +16,8 @@ struct Observation {
   bool operator==(const Observation& other) const { return lines == other.lines; }
 };
 
-Observation observe(engine::Engine& engine);
+/// What lasts a while (deduplication, names of deleted queues) is left out when it was over at `heard` or is over now.
+Observation observe(engine::Engine& engine, Timestamp heard = Timestamp{});
 /// The pieces alone.
 std::vector<std::vector<std::byte>> pieces_of(engine::Engine& engine);
 /// The lines that only one of them has, at most a few.

@@ -47,6 +47,7 @@ class Nowhere final : public store::Store {
 
 void ReferenceEngine::begin(engine::Engine& engine, std::uint64_t base) {
   base_ = base;
+  heard_ = std::max(heard_, engine.now());
   pieces_ = pieces_of(engine);
   // What the clock says now is nowhere on disk: only the times of records hold over a restart.
   for (auto& piece : pieces_) {
@@ -78,7 +79,7 @@ Observation ReferenceEngine::at(std::uint64_t position, const HistoryStore& hist
   const auto recovered = engine.recovered();
   EXPECT_TRUE(recovered.has_value()) << recovered.error().message;
   EXPECT_EQ(engine.now(), engine_time) << "engine time went back";
-  return observe(engine);
+  return observe(engine, heard_);
 }
 
 }  // namespace ferry::test
