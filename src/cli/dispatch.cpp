@@ -10,6 +10,7 @@
 #include "cli/dlq_command.h"
 #include "cli/doctor_command.h"
 #include "cli/key_command.h"
+#include "cli/ledger_command.h"
 #include "cli/poll_command.h"
 #include "cli/queue_command.h"
 #include "cli/receive_command.h"
@@ -35,6 +36,7 @@ constexpr std::array kCommands = {
     Command{"worker", "print a systemd unit that runs a worker", worker_command},
     Command{"key", "make, list and check the keys that requests are signed with", key_command},
     Command{"audit", "say whether a worker's record is whole, and what became of a request", audit_command},
+    Command{"ledger", "look at what workers have done, and decide about what they have not", ledger_command},
     Command{"store", "check a data folder, and say what it holds", store_command},
     Command{"backup", "copy a data folder, while its server runs or not", backup_command},
     Command{"restore", "make a data folder out of a backup", restore_command},
