@@ -32,6 +32,7 @@ constexpr std::size_t kPipeReadBytes = 64 * 1024;
 constexpr std::chrono::milliseconds kTickWithoutWatch{20};  // how often a child is looked at when the kernel cannot tell
 constexpr int kControlDescriptor = 3;
 constexpr int kControlReadsAtEnd = 4;  // what a pipe holds, and no endless writer
+constexpr rlim_t kDescriptorsOfPrograms = 1'024;
 constexpr int kDescriptorsClosedMax = 65'536;
 constexpr std::uint64_t kWakeTag = std::numeric_limits<std::uint64_t>::max();
 
@@ -95,6 +96,11 @@ std::vector<Limit> limits_of(const ProcessLimits& wanted) {
   add(RLIMIT_AS, wanted.memory_bytes, 0);
   add(RLIMIT_CPU, wanted.cpu_seconds, 1);
   add(RLIMIT_NOFILE, wanted.files, 0);
+  if (!wanted.files) {  // we may have raised ours; programs that use select() fail with more
+    rlimit now{};
+    ::getrlimit(RLIMIT_NOFILE, &now);
+    limits.push_back({RLIMIT_NOFILE, {std::min(now.rlim_cur, kDescriptorsOfPrograms), now.rlim_max}});
+  }
   add(RLIMIT_NPROC, wanted.processes, 0);
   return limits;
 }

@@ -22,8 +22,8 @@ namespace ferry {
 struct ProcessLimits {
   std::optional<std::uint64_t> memory_bytes;  ///< of address space
   std::optional<std::uint64_t> cpu_seconds;   ///< of processor time; SIGXCPU then, SIGKILL a second later
-  std::optional<std::uint64_t> files;         ///< descriptors open at a time
-  std::optional<std::uint64_t> processes;     ///< of the user it runs as, all of them; the system does not limit root
+  std::optional<std::uint64_t> files;      ///< descriptors open at a time; not given: 1024, which it may raise as far as we may
+  std::optional<std::uint64_t> processes;  ///< of the user it runs as, all of them; the system does not limit root
 };
 
 struct ProcessOptions {

@@ -7,10 +7,14 @@
 
 #include "base/digest.h"
 #include "base/encoding.h"
+#include "cli/completion_port.h"
+#include "cli/store_tools.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
+#include "worker/http_runner.h"
 #include "worker/process_runner.h"
+#include "worker/runner_by_kind.h"
 
 namespace ferry::cli {
 namespace {
@@ -30,8 +34,8 @@ class Run {
       : flags_(flags), mode_(mode), context_(context), stop_(stop), name_(name_of(mode)) {}
 
   int run() {
-    for (const auto step :
-         {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::connect, &Run::find_dead_letters, &Run::lock}) {
+    for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::connect, &Run::find_dead_letters,
+                            &Run::lock, &Run::open_completions}) {
       if (const auto exit_code = (this->*step)()) return *exit_code;
     }
     return work();
@@ -70,6 +74,7 @@ class Run {
     handler.timeout = flags_.timeout.value_or(handler.timeout);
     if (handler.timeout < Millis(1) || handler.timeout > std::chrono::hours(11))
       return usage("--timeout must be from 1ms to 11h");
+    handler.no_new_privileges = false;  // it is run as it was written, sudo or not
     command_.handler = std::move(handler);
     router_.emplace(command_);
     return std::nullopt;
@@ -159,6 +164,16 @@ class Run {
     return std::nullopt;
   }
 
+  std::optional<int> open_completions() {
+    raise_descriptor_limit();  // a handler takes up to four
+    if (!handoff_.worker.completion) return std::nullopt;
+    auto port = CompletionPort::open(*handoff_.worker.completion, random_, log_);
+    if (!port) return complain(context_, name_, fmt::format("worker.completion: {}", port.error().message), kExitUsage);
+    completion_port_ = std::move(*port);
+    reporter_->step(fmt::format("completions are taken at {}", completion_port_->url()));
+    return std::nullopt;
+  }
+
   worker::WorkerOptions worker_options() const {
     worker::WorkerOptions options;
     options.flow.mode = mode_;
@@ -176,7 +191,9 @@ class Run {
 
   int work() {
     worker::ClientQueuePort port(session_->client(), url_, dead_letter_url_);
-    worker::ProcessRunner runner(context_.clock, *reporter_);
+    worker::ProcessRunner programs(context_.clock, *reporter_);
+    worker::HttpRunner endpoints(completion_port_ ? &completion_port_->completions() : nullptr, context_.clock, *reporter_);
+    worker::RunnerByKind runner(programs, endpoints);
     worker::Worker worker(worker_options(), *router_, port, runner, context_.clock, context_.random, *reporter_, stop_);
     reporter_->note(fmt::format("{}ing {} at {} with {} slots{}", name_, flags_.queue, session_->endpoint().url,
                                 handoff_.worker.concurrency,
@@ -229,6 +246,9 @@ class Run {
   std::string url_;
   std::string dead_letter_url_;
   std::unique_ptr<HostLock> lock_;
+  Logger log_{context_.clock, LogLevel::Off, LogFormat::Text};  // of the completion port; what matters is answered to who asks
+  worker::SharedRandom random_{context_.random};
+  std::unique_ptr<CompletionPort> completion_port_;
 };
 }  // namespace
 
@@ -244,8 +264,8 @@ std::span<const std::string> split_command(std::span<const std::string> argument
 void add_worker_options(CLI::App& app, WorkerFlags& flags) {
   app.add_option("QUEUE", flags.queue, "name, URL or ARN")->required();
   app.add_option("--config", flags.config, "requests and their handlers [./handoff.toml]");
-  app.add_option("-j,--concurrency", flags.concurrency, "handlers at a time, 1 to 256 [worker.concurrency, 4]")
-      ->check(CLI::Range(1, 256));
+  app.add_option("-j,--concurrency", flags.concurrency, "handlers at a time, 1 to 4096 [worker.concurrency, 4]")
+      ->check(CLI::Range(1, config::kConcurrencyMax));
   app.add_option_function<std::string>(
       "--visibility", duration_into(flags.visibility),
       "how long a message stays hidden if this worker dies; extended while it is handled [worker.visibility, 60s]");

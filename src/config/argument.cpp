@@ -123,6 +123,11 @@ std::optional<std::string> argv_problem(const std::vector<Argument>& argv) {
   return std::nullopt;
 }
 
+bool needs_privileges(const Argument& program) {
+  constexpr std::array<std::string_view, 4> kGaining = {"sudo", "doas", "su", "pkexec"};
+  return is_among(program.prefix, kGaining);
+}
+
 std::optional<std::string> argument_refusal(const Argument& argument, std::string_view value) {
   if (auto refused = general_refusal(value)) return refused;
   if (argument.prefix.size() + value.size() > kArgumentBytesMax) return "it is too long for an argument";

@@ -29,6 +29,9 @@ Result<Argument> parse_argument(std::string_view element);
 /// Problems of the whole argv: a placeholder as the program, or as the script of an interpreter ("sh -c {body}").
 std::optional<std::string> argv_problem(const std::vector<Argument>& argv);
 
+/// Whether a program is there to gain privileges: sudo, doas, su, pkexec.
+bool needs_privileges(const Argument& program);
+
 /// What the placeholders of one message stand for.
 struct ArgumentValues {
   std::map<std::string, std::string, std::less<>> attributes;  ///< String and Number ones

@@ -11,6 +11,7 @@
 #include "base/encoding.h"
 #include "base/process.h"
 #include "base/suggest.h"
+#include "config/handler_reader.h"
 #include "config/toml_reader.h"
 #include "config/trust_reader.h"
 
@@ -18,7 +19,7 @@ namespace ferry::config {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
-constexpr int kConcurrencyMax = 256;
+constexpr std::size_t kSocketPathBytesMax = 107;  // Linux: sun_path without its final NUL
 constexpr Millis kDay = std::chrono::hours(24);
 constexpr Millis kVisibilityTotalMax = Seconds(43'200);  // SQS: one message's visibility in total since its receive
 
@@ -29,40 +30,6 @@ bool is_attribute_name(std::string_view name) {
   return plain && !name.empty() && name.size() <= 256 && name.front() != '.' && name.back() != '.' &&
          name.find("..") == std::string_view::npos && !to_lower(name).starts_with("aws.") &&
          !to_lower(name).starts_with("amazon.");
-}
-
-bool is_environment_name(std::string_view name) {
-  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
-// What the worker sets for every handler, now or in a later version of the protocol (docs/worker.md).
-constexpr std::array<std::string_view, 17> kOwnNames = {"PATH",
-                                                        "HOME",
-                                                        "LANG",
-                                                        "FERRY_PROTOCOL",
-                                                        "FERRY_HANDLER",
-                                                        "FERRY_QUEUE",
-                                                        "FERRY_MESSAGE_ID",
-                                                        "FERRY_RECEIVE_COUNT",
-                                                        "FERRY_ATTEMPT",
-                                                        "FERRY_SENT_AT",
-                                                        "FERRY_FENCE",
-                                                        "FERRY_FIRST_RECEIVED_AT",
-                                                        "FERRY_GROUP_ID",
-                                                        "FERRY_SENDER",
-                                                        "FERRY_DEADLINE",
-                                                        "FERRY_IDEMPOTENCY_KEY",
-                                                        "FERRY_CONTROL_FD"};
-
-std::optional<std::string> environment_name_problem(std::string_view name) {
-  if (!is_environment_name(name)) return fmt::format("\"{}\" is no name of an environment variable", escape_control(name));
-  if (name.starts_with("FERRY_ATTR_") || std::find(kOwnNames.begin(), kOwnNames.end(), name) != kOwnNames.end()) {
-    return fmt::format("{} is set by the worker itself", name);
-  }
-  if (name.starts_with("LD_")) return fmt::format("{} would change what the handler's program is", name);
-  return std::nullopt;
 }
 
 ParameterType::Lengths read_lengths(TableReader& reader, std::size_t allowed_max) {
@@ -127,69 +94,6 @@ ParameterType read_parameter(const toml::table& table, const std::string& name, 
   }
   reader.refuse_unknown_keys();
   return type;
-}
-
-void read_environment(TableReader& reader, HandlerSpec& handler, Problems& problems) {
-  if (const toml::table* table = reader.table("environment")) {
-    for (const auto& [key, node] : *table) {
-      const std::string name(key.str());
-      const auto* value = node.as_string();
-      const std::optional<std::string> problem = environment_name_problem(name);
-      if (problem) {
-        problems.add(line_of(node), fmt::format("{}: {}", reader.path("environment"), *problem));
-      } else if (value == nullptr || value->get().find('\0') != std::string::npos) {
-        problems.add(line_of(node), fmt::format("{}.{} must be a string without NUL", reader.path("environment"), name));
-      } else {
-        handler.environment.emplace(name, value->get());
-      }
-    }
-  }
-  handler.pass_environment = reader.texts("pass_environment").value_or(std::vector<std::string>{});
-  for (const std::string& name : handler.pass_environment) {
-    if (const auto problem = environment_name_problem(name))
-      reader.problem("pass_environment", fmt::format("is wrong: {}", *problem));
-    if (handler.environment.contains(name))
-      reader.problem("pass_environment", fmt::format("names {}, which environment sets", name));
-  }
-}
-
-std::optional<HandlerSpec> read_handler(TableReader& reader, Problems& problems) {
-  HandlerSpec handler;
-  const toml::node* node = reader.node("handler");
-  handler.timeout = reader.duration("timeout", {Millis(1), kVisibilityTotalMax - Seconds(60)}).value_or(handler.timeout);
-  handler.kill_grace = reader.duration("kill_grace", {Millis(0), Seconds(300)}).value_or(handler.kill_grace);
-  handler.concurrency = static_cast<int>(reader.integer("concurrency", 1, kConcurrencyMax).value_or(0));
-  const std::string input = reader.text("stdin").value_or("body");
-  if (input == "none") {
-    handler.input = HandlerInput::None;
-  } else if (input != "body") {
-    reader.problem("stdin", "must be \"body\" or \"none\"");
-  }
-  read_environment(reader, handler, problems);
-  if (node == nullptr) return std::nullopt;
-  if (node->is_string()) {
-    reader.problem("handler",
-                   "must be an array of strings, [\"program\", \"argument\", …]: no shell reads it, so that no message can write "
-                   "to a shell");
-    return std::nullopt;
-  }
-  const auto elements = reader.texts("handler");
-  if (!elements) return std::nullopt;
-  bool whole = true;
-  for (const std::string& element : *elements) {
-    if (auto argument = parse_argument(element)) {
-      handler.argv.push_back(std::move(*argument));
-    } else {
-      reader.problem("handler", fmt::format("is wrong: {}", argument.error().message));
-      whole = false;
-    }
-  }
-  if (!whole) return std::nullopt;
-  if (const auto problem = argv_problem(handler.argv)) {
-    reader.problem("handler", *problem);
-    return std::nullopt;
-  }
-  return handler;
 }
 
 RequestType read_request(const std::string& name, const toml::table& table, Problems& problems) {
@@ -286,6 +190,13 @@ void read_worker(const toml::table& table, WorkerSettings& worker, Problems& pro
   worker.path = reader.text("path").value_or(worker.path);
   worker.home = reader.text("home").value_or(worker.home);
   worker.lang = reader.text("lang").value_or(worker.lang);
+  if (const auto address = reader.text("completion")) {
+    worker.completion = parse_loopback(*address);
+    if (!worker.completion) {
+      reader.problem("completion",
+                     "must be an address of this machine alone and a port: \"127.0.0.1:8090\" (port 0: any free one)");
+    }
+  }
   reader.refuse_unknown_keys();
 }
 
@@ -321,6 +232,51 @@ void read_root(const toml::table& table, Handoff& handoff, Problems& problems) {
   handoff.sender = read_sender(root, handoff.folder, problems);
   read_requests(root, handoff, problems);
   root.refuse_unknown_keys();
+}
+void resolve_program(const Handoff& handoff, RequestType& request, Problems& problems) {
+  const std::string& program = request.handler->argv[0].prefix;
+  std::string path = program;
+  if (program.find('/') == std::string::npos) {
+    const Result<std::string> found = find_program(program, handoff.worker.path);
+    if (!found) {
+      problems.add(request.line, fmt::format("request.{}.handler: {} (worker.path)", request.name, found.error().message));
+      return;
+    }
+    path = *found;
+  } else if (program.front() != '/') {
+    path = (std::filesystem::path(handoff.folder) / program).lexically_normal().string();
+  }
+  if (const Result<void> usable = check_program(path); !usable) {
+    problems.add(request.line, fmt::format("request.{}.handler: {}", request.name, usable.error().message));
+  }
+  request.handler->program = path;
+}
+
+void resolve_endpoint(const std::string& folder, RequestType& request, Problems& problems) {
+  HttpEndpoint& endpoint = *request.handler->http;
+  const auto refuse = [&](std::string_view key, std::string_view why) {
+    problems.add(request.line, fmt::format("request.{}.{}: {}", request.name, key, why));
+  };
+  std::error_code status;
+  if (!endpoint.socket.empty()) endpoint.socket = absolute_from(folder, endpoint.socket);
+  if (endpoint.socket.size() > kSocketPathBytesMax) {
+    refuse("socket", fmt::format("{} has {} bytes; the path of a socket has at most {}", endpoint.socket, endpoint.socket.size(),
+                                 kSocketPathBytesMax));
+  }
+  if (!endpoint.ca_file.empty()) {
+    endpoint.ca_file = absolute_from(folder, endpoint.ca_file);
+    if (!std::filesystem::is_regular_file(endpoint.ca_file, status))
+      refuse("ca_file", fmt::format("there is no file {}", endpoint.ca_file));
+  }
+  if (!endpoint.signing_key_file.empty()) {
+    endpoint.signing_key_file = absolute_from(folder, endpoint.signing_key_file);
+    auto key = read_signing_key(endpoint.signing_key_file);
+    if (key) {
+      endpoint.signing_key = std::move(*key);
+    } else {
+      refuse("signing_key", key.error().message);
+    }
+  }
 }
 }  // namespace
 
@@ -391,25 +347,25 @@ Result<void, ConfigErrors> resolve_programs(Handoff& handoff) {
       problems.add(request.line, fmt::format("request.{} has no handler", request.name));
       continue;
     }
-    const std::string& program = request.handler->argv[0].prefix;
-    std::string path = program;
-    if (program.find('/') == std::string::npos) {
-      const Result<std::string> found = find_program(program, handoff.worker.path);
-      if (!found) {
-        problems.add(request.line, fmt::format("request.{}.handler: {} (worker.path)", request.name, found.error().message));
-        continue;
-      }
-      path = *found;
-    } else if (program.front() != '/') {
-      path = (std::filesystem::path(handoff.folder) / program).lexically_normal().string();
+    if (request.handler->http) {
+      resolve_endpoint(handoff.folder, request, problems);
+    } else {
+      resolve_program(handoff, request, problems);
     }
-    if (const Result<void> usable = check_program(path); !usable) {
-      problems.add(request.line, fmt::format("request.{}.handler: {}", request.name, usable.error().message));
-    }
-    request.handler->program = path;
   }
   if (!problems.messages().empty()) return Unexpected(ConfigErrors{std::move(problems.messages())});
   return {};
+}
+
+std::optional<LoopbackAddress> parse_loopback(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  const auto port = parse_integer(digits);
+  if (!port || *port < 0 || *port > 65'535 || digits.front() == '-') return std::nullopt;
+  if (host != "127.0.0.1" && host != "[::1]" && host != "localhost") return std::nullopt;
+  return LoopbackAddress{host == "localhost" ? "127.0.0.1" : std::string(host), static_cast<std::uint16_t>(*port)};
 }
 
 std::optional<Millis> parse_duration(std::string_view text) {

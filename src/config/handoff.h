@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/argument.h"
+#include "config/handler_spec.h"
 #include "config/parameter.h"
 #include "config/trust_settings.h"
 
@@ -22,19 +23,6 @@ namespace ferry::config {
 
 /// What happens to a message that is refused for good.
 enum class OnUnmatched { Keep, DeadLetter, Delete };
-/// What a handler finds on its standard input.
-enum class HandlerInput { Body, None };
-
-struct HandlerSpec {
-  std::vector<Argument> argv;
-  std::string program;  ///< absolute path; empty until resolve_programs()
-  Millis timeout{Seconds(300)};
-  Millis kill_grace{Seconds(5)};  ///< between SIGTERM and SIGKILL
-  int concurrency = 0;            ///< at most so many at a time; 0: only the worker's slots limit it
-  HandlerInput input = HandlerInput::Body;
-  std::map<std::string, std::string> environment;  ///< constants
-  std::vector<std::string> pass_environment;       ///< names taken over from the worker's environment
-};
 
 struct RequestType {
   std::string name;  ///< the message attribute whose presence selects it; case matters
@@ -48,6 +36,16 @@ struct RequestType {
   std::optional<std::string> parameter_refusal(std::string_view value) const;
 };
 
+inline constexpr int kConcurrencyMax = 4'096;
+
+/// A place to listen on that only this machine reaches.
+struct LoopbackAddress {
+  std::string host;
+  std::uint16_t port = 0;  ///< 0: any free one
+};
+/// "127.0.0.1:8090", "[::1]:0", "localhost:8090". Nothing for anything else.
+std::optional<LoopbackAddress> parse_loopback(std::string_view text);
+
 struct WorkerSettings {
   int concurrency = 4;
   Seconds visibility{60};
@@ -56,6 +54,7 @@ struct WorkerSettings {
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   std::string home;  ///< the worker's own when empty
   std::string lang = "C.UTF-8";
+  std::optional<LoopbackAddress> completion;  ///< where endpoints tell that work of theirs is done
 };
 
 struct BackoffSettings {
@@ -96,9 +95,9 @@ Result<Handoff, ConfigErrors> parse_handoff(const HandoffSource& source);
 /// Reads and parses. At most 1 MiB.
 Result<Handoff, ConfigErrors> load_handoff(const std::string& path);
 
-/// What only the worker needs: every request has a handler, and every program is there, executable, and not for everybody to
-/// write. Fills in HandlerSpec::program. A program with '/' is relative to the folder of the file, another is looked up in
-/// worker.path.
+/// What only the worker needs: every request has a handler, every program is there, executable, and not for everybody to write,
+/// every key file is there and for its owner alone. Fills in HandlerSpec::program and HttpEndpoint::signing_key and makes paths
+/// absolute. A program with '/' is relative to the folder of the file, another is looked up in worker.path.
 Result<void, ConfigErrors> resolve_programs(Handoff& handoff);
 
 /// "90" or "90s", "500ms", "5m", "2h": a duration. For flags and for the file.

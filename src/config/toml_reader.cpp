@@ -58,6 +58,14 @@ std::optional<std::string> TableReader::text(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<bool> TableReader::boolean(std::string_view key) {
+  const toml::node* found = node(key);
+  if (found == nullptr) return std::nullopt;
+  if (const auto* value = found->as_boolean()) return value->get();
+  problem(key, fmt::format("must be true or false, not {}", kind_of(*found)));
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int64_t min, std::int64_t max) {
   const toml::node* found = node(key);
   if (found == nullptr) return std::nullopt;

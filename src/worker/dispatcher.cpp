@@ -8,8 +8,8 @@ namespace {
 constexpr std::size_t kPoolThreadsMax = 8;
 }  // namespace
 
-Dispatcher::Dispatcher(std::size_t slots, Begin begin)
-    : begin_(std::move(begin)), slots_(slots), pool_(std::min(slots, kPoolThreadsMax)) {}
+Dispatcher::Dispatcher(std::size_t slots, Begin begin, MayBegin may_begin)
+    : begin_(std::move(begin)), may_begin_(std::move(may_begin)), slots_(slots), pool_(std::min(slots, kPoolThreadsMax)) {}
 
 Dispatcher::~Dispatcher() {
   std::unique_lock lock(mutex_);
@@ -28,7 +28,8 @@ void Dispatcher::submit(Job job) {
 bool Dispatcher::may_begin(const Job& job) const {
   const int limit = job.route.request->handler->concurrency;
   const auto running = running_by_type_.find(job.route.request);
-  return limit == 0 || running == running_by_type_.end() || running->second < limit;
+  const bool room_for_type = limit == 0 || running == running_by_type_.end() || running->second < limit;
+  return room_for_type && (!may_begin_ || may_begin_(job));
 }
 
 void Dispatcher::begin_what_may() {

@@ -31,7 +31,10 @@ class Dispatcher {
   /// The job has its slot. On a thread of the pool; may block for a moment, not for as long as a handler runs. Sees to it that
   /// finish() follows.
   using Begin = std::function<void(const JobPtr& job)>;
-  Dispatcher(std::size_t slots, Begin begin);
+  /// Asked before a job that has a free slot is begun; one that may not waits on. Called under a lock: quick, and without calls
+  /// to the dispatcher.
+  using MayBegin = std::function<bool(const Job& job)>;
+  Dispatcher(std::size_t slots, Begin begin, MayBegin may_begin = {});
   /// Waits for jobs that were begun; drops waiting ones.
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
@@ -40,6 +43,9 @@ class Dispatcher {
   void submit(Job job);
   /// Runs `work` on a thread of the pool and frees the job's slot after it. Once for each job that was begun; any thread.
   void finish(const JobPtr& job, std::function<void()> work);
+
+  /// Asks again for the jobs that could not begin; what has changed is time.
+  void look_again() { begin_what_may(); }
 
   /// Slots without a job, less the jobs that wait; not below 0.
   std::size_t room() const;
@@ -54,6 +60,7 @@ class Dispatcher {
   bool may_begin(const Job& job) const;
 
   const Begin begin_;
+  const MayBegin may_begin_;
   const std::size_t slots_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

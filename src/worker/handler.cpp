@@ -32,4 +32,16 @@ bool is_attempt(HandlerEnd end) {
   return end != HandlerEnd::OurFault && end != HandlerEnd::NotStarted && end != HandlerEnd::Interrupted;
 }
 
+std::string_view HandlerCall::input() const {
+  switch (spec->input) {
+    case config::HandlerInput::Body:
+      return message->body;
+    case config::HandlerInput::Envelope:
+      return envelope;
+    case config::HandlerInput::None:
+      return {};
+  }
+  return {};
+}
+
 }  // namespace ferry::worker

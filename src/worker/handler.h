@@ -45,19 +45,30 @@ inline constexpr std::size_t kOutputTailBytesMax = 2 * 1024;
 /// The longest wait that a handler may ask for: SQS hides no message for longer.
 inline constexpr Seconds kRetryAfterMax{43'200};
 
-/// What `spec`, `message` and `input` point to outlives the run: until `done` is called.
+/// W3C Trace Context.
+struct TraceContext {
+  std::string parent;
+  std::string state{};  ///< may be empty
+};
+
+/// What `spec` and `message` point to outlives the run: until `done` is called.
 struct HandlerCall {
   const config::HandlerSpec* spec = nullptr;
   const sqs::Message* message = nullptr;
-  std::string request{};            ///< empty for a COMMAND
-  std::string queue{};              ///< as people call it
-  std::string label{};              ///< how its output lines are marked
-  std::string idempotency_key{};    ///< the same in every attempt
-  Timestamp deadline{};             ///< for it to know; what counts is spec->timeout from the start
-  std::vector<std::string> argv{};  ///< of a program, like the next three
+  std::string request{};                ///< empty for a COMMAND
+  std::string parameter{};              ///< what was asked for; empty for a COMMAND
+  std::string queue{};                  ///< as people call it
+  std::string label{};                  ///< how its output lines are marked
+  std::string idempotency_key{};        ///< the same in every attempt
+  std::optional<TraceContext> trace{};  ///< whose work this is a part of
+  Timestamp deadline{};                 ///< for it to know; what counts is spec->timeout from the start
+  std::string envelope{};               ///< with HandlerInput::Envelope
+  std::vector<std::string> argv{};      ///< of a program, like the next two
   std::vector<std::string> environment{};
   std::string working_folder{};
-  std::string_view input{};
+
+  /// What it reads: body, envelope or nothing.
+  std::string_view input() const;
 };
 
 /// How urgently handlers are asked to end. 0: not; 1: SIGTERM, then kill_grace, then SIGKILL; 2: SIGKILL.

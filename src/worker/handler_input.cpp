@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <limits>
 #include <map>
 
@@ -12,9 +13,29 @@
 namespace ferry::worker {
 namespace {
 
-std::string time_of(const std::string& epoch_millis) {
-  const auto millis = parse_integer(epoch_millis);
-  return millis ? format_utc(from_epoch_millis(*millis)) : std::string();
+namespace json = boost::json;
+
+constexpr std::size_t kTraceStateBytesMax = 512;  // W3C Trace Context: at least so many are to be carried
+
+bool is_lower_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// Version 00 of the form: 00-TRACE-PARENT-FLAGS, ids not all zeros. Later versions may be longer; they are left out.
+bool is_traceparent(std::string_view text) {
+  if (text.size() != 55 || !text.starts_with("00-") || text[35] != '-' || text[52] != '-') return false;
+  const std::string_view trace = text.substr(3, 32);
+  const std::string_view parent = text.substr(36, 16);
+  return is_lower_hex(trace) && is_lower_hex(parent) && is_lower_hex(text.substr(53)) &&
+         trace.find_first_not_of('0') != std::string_view::npos && parent.find_first_not_of('0') != std::string_view::npos;
+}
+
+json::object attribute_of(const sqs::MessageAttributeValue& value) {
+  json::object attribute;
+  attribute["type"] = value.data_type;
+  if (value.string_value) attribute["value"] = *value.string_value;
+  if (value.binary_value) attribute["base64"] = base64_encode(*value.binary_value);
+  return attribute;
 }
 }  // namespace
 
@@ -30,30 +51,89 @@ int receive_count(const sqs::Message& message) {
   return static_cast<int>(std::clamp<std::int64_t>(count.value_or(1), 1, std::numeric_limits<int>::max()));
 }
 
-std::vector<std::string> build_environment(const EnvironmentInput& input) {
+std::optional<std::string> text_attribute(const sqs::Message& message, std::string_view name) {
+  for (const auto& [key, value] : message.message_attributes) {
+    const bool text = value.data_type == "String" || value.data_type.starts_with("String.");
+    if (key == name && text) return value.string_value;
+  }
+  return std::nullopt;
+}
+
+std::string system_time(const sqs::Message& message, std::string_view name) {
+  const auto millis = parse_integer(system_attribute(message, name).value_or(""));
+  return millis ? format_utc(from_epoch_millis(*millis)) : std::string();
+}
+
+std::string idempotency_key(const sqs::Message& message) {
+  if (auto key = text_attribute(message, "idempotency-key"); key && !key->empty()) return *key;
+  const auto group = system_attribute(message, "MessageGroupId");
+  const auto deduplication = system_attribute(message, "MessageDeduplicationId");
+  if (group && deduplication) return fmt::format("{}:{}", *group, *deduplication);
+  return message.message_id;
+}
+
+std::optional<TraceContext> trace_context(const sqs::Message& message) {
+  const auto parent = text_attribute(message, "traceparent");
+  if (!parent || !is_traceparent(*parent)) return std::nullopt;
+  TraceContext trace{*parent};
+  const auto state = text_attribute(message, "tracestate");
+  const bool plain = state && state->size() <= kTraceStateBytesMax &&
+                     std::all_of(state->begin(), state->end(), [](char c) { return c >= ' ' && c < 0x7f; });
+  if (plain) trace.state = *state;
+  return trace;
+}
+
+std::string build_envelope(const HandlerCall& call) {
+  const sqs::Message& message = *call.message;
+  json::object attributes;
+  for (const auto& [name, value] : message.message_attributes) attributes[name] = attribute_of(value);
+  json::object system;
+  for (const auto& [name, value] : message.attributes) system[name] = value;
+  json::object envelope;
+  envelope["protocol"] = 1;
+  envelope["message_id"] = message.message_id;
+  envelope["queue"] = call.queue;
+  envelope["request"] = call.request;
+  envelope["parameter"] = call.parameter;
+  envelope["idempotency_key"] = call.idempotency_key;
+  envelope["receive_count"] = receive_count(message);
+  envelope["deadline"] = format_utc(call.deadline);
+  envelope["body"] = message.body;
+  envelope["attributes"] = std::move(attributes);
+  envelope["system_attributes"] = std::move(system);
+  return json::serialize(envelope);
+}
+
+std::vector<std::string> build_environment(const HandlerCall& call, const EnvironmentInput& input) {
   std::map<std::string, std::string> environment;
   environment["PATH"] = input.settings->path;
   environment["LANG"] = input.settings->lang;
   const std::string home = input.settings->home.empty() ? input.own("HOME").value_or("/") : input.settings->home;
   environment["HOME"] = home;
-  for (const auto& [name, value] : input.spec->environment) environment[name] = value;
-  for (const std::string& name : input.spec->pass_environment) {
+  for (const auto& [name, value] : call.spec->environment) environment[name] = value;
+  for (const std::string& name : call.spec->pass_environment) {
     if (const auto value = input.own(name)) environment[name] = *value;
   }
-  const sqs::Message& message = *input.message;
+  const sqs::Message& message = *call.message;
   environment["FERRY_PROTOCOL"] = "1";
-  environment["FERRY_HANDLER"] = input.request;
-  environment["FERRY_QUEUE"] = input.queue;
+  environment["FERRY_CONTROL_FD"] = "3";
+  environment["FERRY_HANDLER"] = call.request;
+  environment["FERRY_QUEUE"] = call.queue;
   environment["FERRY_MESSAGE_ID"] = message.message_id;
   environment["FERRY_RECEIVE_COUNT"] = std::to_string(receive_count(message));
-  environment["FERRY_DEADLINE"] = format_utc(input.deadline);
+  environment["FERRY_DEADLINE"] = format_utc(call.deadline);
   const auto add = [&](const char* name, std::optional<std::string> value) {
     if (value && !value->empty() && value->find('\0') == std::string::npos) environment[name] = *value;
   };
-  add("FERRY_SENT_AT", time_of(system_attribute(message, "SentTimestamp").value_or("")));
-  add("FERRY_FIRST_RECEIVED_AT", time_of(system_attribute(message, "ApproximateFirstReceiveTimestamp").value_or("")));
+  add("FERRY_IDEMPOTENCY_KEY", call.idempotency_key);
+  add("FERRY_SENT_AT", system_time(message, "SentTimestamp"));
+  add("FERRY_FIRST_RECEIVED_AT", system_time(message, "ApproximateFirstReceiveTimestamp"));
   add("FERRY_GROUP_ID", system_attribute(message, "MessageGroupId"));
   add("FERRY_SENDER", system_attribute(message, "SenderId"));
+  if (call.trace) {
+    add("TRACEPARENT", call.trace->parent);
+    add("TRACESTATE", call.trace->state);
+  }
   std::vector<std::string> lines;
   lines.reserve(environment.size());
   for (const auto& [name, value] : environment) lines.push_back(fmt::format("{}={}", name, value));

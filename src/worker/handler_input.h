@@ -10,23 +10,32 @@
 #include "base/clock.h"
 #include "config/handoff.h"
 #include "sqs/api.h"
+#include "worker/handler.h"
 
 namespace ferry::worker {
 
 struct EnvironmentInput {
-  const config::HandlerSpec* spec = nullptr;
   const config::WorkerSettings* settings = nullptr;
-  const sqs::Message* message = nullptr;
-  std::string request;
-  std::string queue;
-  Timestamp deadline;
   std::function<std::optional<std::string>(const std::string&)> own;  ///< the worker's environment, for pass_environment and HOME
 };
 /// "NAME=VALUE" each, sorted: PATH, HOME, LANG, constants, passed names, and the FERRY_… names of docs/worker.md. Nothing else.
-std::vector<std::string> build_environment(const EnvironmentInput& input);
+/// Of `call` everything but argv, environment and folder is filled in.
+std::vector<std::string> build_environment(const HandlerCall& call, const EnvironmentInput& input);
 
+/// The whole message and what the worker knows of it, as JSON in one line (docs/worker.md, "The envelope").
+std::string build_envelope(const HandlerCall& call);
+
+/// The attribute idempotency-key; without it the group and deduplication ids of a FIFO queue; without them the message id.
+std::string idempotency_key(const sqs::Message& message);
+/// The attributes traceparent and tracestate, when the first has the form that W3C Trace Context gives it.
+std::optional<TraceContext> trace_context(const sqs::Message& message);
+
+/// The value of a String attribute, or nothing.
+std::optional<std::string> text_attribute(const sqs::Message& message, std::string_view name);
 /// A system attribute, or nothing.
 std::optional<std::string> system_attribute(const sqs::Message& message, std::string_view name);
+/// A system attribute that counts milliseconds since 1970, like 2026-11-23T08:00:00.000Z; empty when it is not told.
+std::string system_time(const sqs::Message& message, std::string_view name);
 /// ApproximateReceiveCount; 1 when it is not told.
 int receive_count(const sqs::Message& message);
 

@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kShownBodyBytesMax = 1'000;
 constexpr std::size_t kShownParameterBytesMax = 300;
 constexpr Seconds kInterruptedDelayMax{5};  // jitter, so that what one worker drops does not hit the next one at once
-constexpr Millis kHandlerPauseBase{5'000};  // of a handler that is our fault; doubled by each further fault
-constexpr Millis kHandlerPauseMax{300'000};
 
 std::string shown_parameter(const Job& job) {
   return job.route.parameter.empty() ? std::string() : fmt::format(" \"{}\"", clip(job.route.parameter, kShownParameterBytesMax));
@@ -27,6 +25,7 @@ std::string shown_name(const config::RequestType& type) {
 MessageFlow::MessageFlow(FlowOptions options, Parts parts)
     : options_(std::move(options)),
       parts_(parts),
+      gate_(parts.clock),
       done_(options_.remembered_ids_max),
       refused_(options_.remembered_ids_max),
       failed_(options_.remembered_ids_max) {}
@@ -70,7 +69,7 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
     return {is_new, std::nullopt};
   }
   Route& route = std::get<Route>(decision);
-  if (const auto pause = paused_for(route.request)) {
+  if (const auto pause = gate_.closed_for(*route.request)) {
     give_back(message, *pause);
     failed_attempt(message, fmt::format("{}: given back, because its handler is paused", message.message_id));
     return {is_new, std::nullopt};
@@ -84,21 +83,17 @@ HandlerCall MessageFlow::call_for(const Job& job) const {
   call.spec = &*type.handler;
   call.message = &job.message;
   call.request = type.name;
+  call.parameter = job.route.parameter;
   call.queue = options_.queue;
   call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
+  call.idempotency_key = idempotency_key(job.message);
+  call.trace = trace_context(job.message);
   call.deadline = parts_.clock.wall() + type.handler->timeout;
-  EnvironmentInput input;
-  input.spec = call.spec;
-  input.settings = &options_.settings;
-  input.message = &job.message;
-  input.request = type.name;
-  input.queue = options_.queue;
-  input.deadline = call.deadline;
-  input.own = options_.environment;
+  if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
+  if (type.handler->http) return call;
   call.argv = job.route.argv;
-  call.environment = build_environment(input);
+  call.environment = build_environment(call, {&options_.settings, options_.environment});
   call.working_folder = options_.working_folder;
-  if (type.handler->input == config::HandlerInput::Body) call.input = job.message.body;
   return call;
 }
 
@@ -131,13 +126,13 @@ void MessageFlow::after_handler(const Job& job, const HandlerResult& result, Mil
 void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis took) {
   const std::string& id = job.message.message_id;
   const std::string name = shown_name(*job.route.request);
+  const std::optional<Seconds> pause = gate_.ended(*job.route.request, result.end);
   switch (result.end) {
     case HandlerEnd::Done: {
       parts_.reporter.note(fmt::format("{}: {} done in {} ms", id, name, took.count()));
       parts_.reporter.step(fmt::format("done and deleting {}", id));
       remove(job.message);
       const std::lock_guard lock(mutex_);
-      pauses_.erase(job.route.request);
       ++tally_.handled;
       return;
     }
@@ -154,17 +149,19 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis t
     }
     case HandlerEnd::OurFault:
     case HandlerEnd::NotStarted: {
-      const Seconds pause = pause_handler(job.route.request);
-      give_back(job.message, pause);
+      give_back(job.message, pause.value_or(retry_delay(job.message)));
       return failed_attempt(job.message, fmt::format("{}: {} cannot do its work here ({}); it is paused for {} s", id, name,
-                                                     result.detail, pause.count()));
+                                                     result.detail, pause.value_or(Seconds(0)).count()));
     }
     case HandlerEnd::Retry:
     case HandlerEnd::Unavailable:
     case HandlerEnd::TimedOut:
     case HandlerEnd::Crashed:
     case HandlerEnd::Unknown:
-      return attempt_again(job, result, took);
+      attempt_again(job, result, took);
+      if (pause)
+        parts_.reporter.warn(fmt::format("{} has failed too often in a row; it is paused for {} s", name, pause->count()));
+      return;
   }
 }
 
@@ -242,6 +239,7 @@ void MessageFlow::give_back(const sqs::Message& message, Seconds timeout) {
 }
 
 void MessageFlow::give_up(const Job& job) {
+  gate_.not_begun(*job.route.request);
   parts_.reporter.step(fmt::format("{} was not begun; it goes back", job.message.message_id));
   give_back(job.message, Seconds(0));
 }
@@ -260,27 +258,6 @@ void MessageFlow::give_back_refused() {
 
 Seconds MessageFlow::retry_delay(const sqs::Message& message) {
   return retry_visibility(options_.backoff, receive_count(message), parts_.random);
-}
-
-std::optional<Seconds> MessageFlow::paused_for(const config::RequestType* type) {
-  const std::lock_guard lock(mutex_);
-  const auto found = pauses_.find(type);
-  if (found == pauses_.end()) return std::nullopt;
-  const auto left = found->second.until - parts_.clock.steady();
-  if (left <= std::chrono::nanoseconds(0)) return std::nullopt;
-  return std::chrono::ceil<Seconds>(left);
-}
-
-Seconds MessageFlow::pause_handler(const config::RequestType* type) {
-  const std::lock_guard lock(mutex_);
-  Pause& pause = pauses_[type];
-  const SteadyTime now = parts_.clock.steady();
-  if (pause.faults == 0 || now >= pause.until) {  // several at once are one fault
-    const Millis length = std::min(kHandlerPauseMax, kHandlerPauseBase * (std::int64_t{1} << std::min(pause.faults, 10)));
-    ++pause.faults;
-    pause.until = now + length;
-  }
-  return std::chrono::ceil<Seconds>(pause.until - now);
 }
 
 Tally MessageFlow::tally() const {

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,6 +20,7 @@
 #include "config/handoff.h"
 #include "worker/dispatcher.h"
 #include "worker/handler.h"
+#include "worker/handler_gate.h"
 #include "worker/handler_input.h"
 #include "worker/heartbeat.h"
 #include "worker/router.h"
@@ -78,6 +78,8 @@ class MessageFlow {
     std::optional<Job> job;
   };
   Taken take(sqs::Message message, SteadyTime arrival);
+  /// Whether the rate of its handler lets the job begin now; if so it has to.
+  bool may_begin(const Job& job) { return gate_.take_token(*job.route.request); }
   /// Runs a task on the pool and frees the slot after it: Dispatcher::finish().
   using Finish = std::function<void(std::function<void()> task)>;
   /// Starts the handler; when that has ended, `finish` is given what settles the message. Calls `finish` exactly once.
@@ -92,10 +94,6 @@ class MessageFlow {
   std::int64_t own_in_flight() const;
 
  private:
-  struct Pause {
-    SteadyTime until;
-    int faults = 0;
-  };
   HandlerCall call_for(const Job& job) const;
   bool before_handler(const Job& job);
   void after_handler(const Job& job, const HandlerResult& result, Millis took);
@@ -108,18 +106,16 @@ class MessageFlow {
   void give_back(const sqs::Message& message, Seconds timeout);
   void failed_attempt(const sqs::Message& message, const std::string& text);
   Seconds retry_delay(const sqs::Message& message);
-  std::optional<Seconds> paused_for(const config::RequestType* type);
-  Seconds pause_handler(const config::RequestType* type);
 
   FlowOptions options_;
   Parts parts_;
+  HandlerGate gate_;
   mutable std::mutex mutex_;
   Tally tally_;  // guarded by mutex_, like the rest
   RememberedIds done_;
   RememberedIds refused_;
   RememberedIds failed_;
   std::vector<std::string> refused_held_;
-  std::map<const config::RequestType*, Pause> pauses_;
 };
 
 }  // namespace ferry::worker

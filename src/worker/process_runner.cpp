@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "worker/control_message.h"
 #include "worker/handler_output.h"
 
 namespace ferry::worker {
@@ -76,18 +77,28 @@ struct ProcessRunner::Run {
       : call(std::move(asked.call)),
         done(std::move(asked.done)),
         process(std::move(started)),
-        input(call.input),
+        input(call.input()),
+        began(now),
         deadline(now + call.spec->timeout),
         out([this, &reporter](std::string_view line) { say(reporter, "stdout", line); }),
-        err([this, &reporter](std::string_view line) { say(reporter, "stderr", line); }) {}
+        err([this, &reporter](std::string_view line) { say(reporter, "stderr", line); }),
+        control(
+            [this, &reporter](const ControlMessage& message) { hear(reporter, message); },
+            [this, &reporter](std::string_view what) { reporter.note(fmt::format("{} descriptor 3: {}", call.label, what)); }) {}
 
   void say(Reporter& reporter, std::string_view stream, std::string_view line) {
     reporter.note(fmt::format("{} {}: {}", call.label, stream, line));
     tail.add(line);
   }
+  void hear(Reporter& reporter, const ControlMessage& message) {
+    said.apply(message);
+    if (message.progress) reporter.step(fmt::format("{} progress: {:.0f} %", call.label, *message.progress * 100));
+    if (message.extend && !stopping.began()) deadline = extended_deadline(deadline, *message.extend, {began, heard_at});
+  }
   HandlerResult result() {
     HandlerResult result = classify_exit(*process->exit_status());
     result.output_tail = tail.take();
+    if (!stopping.began() || result.end == HandlerEnd::Done) said.conclude(result);
     // One that finishes its work after it was asked to stop has done its work.
     if (!stopping.began() || result.end == HandlerEnd::Done) return result;
     result.end = stopping.reason;
@@ -99,12 +110,16 @@ struct ProcessRunner::Run {
   Done done;
   std::unique_ptr<Process> process;
   std::string_view input;  // what is left of it
+  SteadyTime began;
   SteadyTime deadline;
+  SteadyTime heard_at;  // when the last bytes were read
   Stopping stopping;
+  ControlState said;
   std::optional<SteadyTime> silent_until;  // after the child's end
   OutputTail tail{kOutputTailBytesMax};
   LineFramer out;
   LineFramer err;
+  ControlReader control;
 };
 
 ProcessRunner::ProcessRunner(const Clock& clock, Reporter& reporter)
@@ -159,7 +174,10 @@ void ProcessRunner::begin(Asked asked) {
   options.argv = asked.call.argv;
   options.environment = asked.call.environment;
   options.working_folder = asked.call.working_folder;
+  options.control = true;
   options.ends_with_us = true;
+  options.no_new_privileges = spec.no_new_privileges;
+  options.limits = spec.limits;
   auto process = Process::start(options);
   if (!process) return asked.done({HandlerEnd::OurFault, process.error().message});
   const std::uint64_t tag = next_tag_++;
@@ -172,10 +190,12 @@ void ProcessRunner::begin(Asked asked) {
 void ProcessRunner::look_after(Run& run) {
   const Process::Events events = run.process->advance(run.input);
   run.input.remove_prefix(events.input_taken);
+  run.heard_at = clock_.steady();
+  run.control.feed(events.control);
   run.out.feed(events.out);
   run.err.feed(events.err);
   const bool spoke = !events.out.empty() || !events.err.empty();
-  if (run.process->ended() && (spoke || !run.silent_until)) run.silent_until = clock_.steady() + kSilenceAfterExit;
+  if (run.process->ended() && (spoke || !run.silent_until)) run.silent_until = run.heard_at + kSilenceAfterExit;
 }
 
 // Of what has nothing to do with its pipes: deadlines, interruptions, grandchildren that keep the pipes open.
@@ -189,13 +209,14 @@ void ProcessRunner::end_finished() {
     if (level > 0) run.stopping.begin(HandlerEnd::Interrupted, process, now + grace);
     if (now >= run.deadline) run.stopping.begin(HandlerEnd::TimedOut, process, now + grace);
     if (run.stopping.began() && (level > 1 || now >= run.stopping.kill_at)) run.stopping.kill(process);
-    if (run.silent_until && now >= *run.silent_until) process.finish();
+    if (run.silent_until && now >= *run.silent_until) run.control.feed(process.finish());
     if (!process.exit_status()) {
       ++at;
       continue;
     }
     run.out.finish();
     run.err.finish();
+    run.control.finish();
     const std::unique_ptr<Run> ended = std::move(at->second);
     set_.remove(at->first);
     at = runs_.erase(at);

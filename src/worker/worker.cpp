@@ -48,18 +48,21 @@ Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, Ha
 RunSummary Worker::run() {
   began_ = clock_.steady();
   runner_.interrupt(0);
+  dispatcher_ = std::make_unique<Dispatcher>(
+      static_cast<std::size_t>(options_.flow.settings.concurrency),
+      [this](const JobPtr& job) {
+        flow_.begin(job, [this, job](std::function<void()> task) { dispatcher_->finish(job, std::move(task)); });
+      },
+      [this](const Job& job) { return flow_.may_begin(job); });
   Loops loops{BackgroundLoop([this] {
                 const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
                 if (demands.cancel_poll) cancel_poll_ = true;
                 if (interrupt_.exchange(demands.interrupt) != demands.interrupt) runner_.interrupt(demands.interrupt);
+                dispatcher_->look_again();
                 return kWatchTick;
               }),
               BackgroundLoop([this] { return heartbeat_.beat(); }), BackgroundLoop([this] { return settler_.flush(); })};
   settler_.on_added([&loops] { loops.settle.poke(); });
-  dispatcher_ =
-      std::make_unique<Dispatcher>(static_cast<std::size_t>(options_.flow.settings.concurrency), [this](const JobPtr& job) {
-        flow_.begin(job, [this, job](std::function<void()> task) { dispatcher_->finish(job, std::move(task)); });
-      });
   if (is_poll()) tell_counts("at the start");
   std::optional<RunEnd> end;
   while (!end) end = next_step();
@@ -220,10 +223,10 @@ void Worker::finish(Loops& loops) {
     }
     dispatcher_->wait_for_change(std::min(kWaitTick, options_.settler.gather));
   }
+  loops.watch.stop();
   dispatcher_.reset();
   loops.settle.stop();
   loops.heartbeat.stop();
-  loops.watch.stop();
 }
 
 }  // namespace ferry::worker

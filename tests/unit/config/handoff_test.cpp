@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,93 @@ TEST(Handoff, EmptyFileHasDefaults) {
   EXPECT_TRUE(handoff->requests.empty());
 }
 
+TEST(Handoff, EveryKeyOfAnEndpointIsRead) {
+  const auto handoff = parse(R"(
+[worker]
+completion = "[::1]:65535"
+[request.Work]
+http = "https://example.com/work?a=1"
+content = "envelope"
+content_type = "application/x-work"
+proxy = "http://proxy:3128"
+ca_file = "ca.pem"
+signing_key = "file:./work.key"
+timeout = "2h"
+concurrency = 4096
+rate = "100/m"
+breaker = { failures = 3, pause = "1m" }
+[request.Socket]
+http = "http://localhost/work"
+socket = "work.sock"
+)");
+  ASSERT_TRUE(handoff) << handoff.error().text();
+  ASSERT_TRUE(handoff->worker.completion);
+  EXPECT_EQ(handoff->worker.completion->host, "[::1]");
+  EXPECT_EQ(handoff->worker.completion->port, 65'535);
+  const HandlerSpec& work = *handoff->find("Work")->handler;
+  ASSERT_TRUE(work.http);
+  EXPECT_EQ(work.http->url, "https://example.com/work?a=1");
+  EXPECT_EQ(work.input, HandlerInput::Envelope);
+  EXPECT_EQ(work.http->content_type, "application/x-work");
+  EXPECT_EQ(work.http->proxy, "http://proxy:3128");
+  EXPECT_EQ(work.http->ca_file, "ca.pem");
+  EXPECT_EQ(work.http->signing_key_file, "./work.key");
+  EXPECT_EQ(work.timeout, Seconds(7'200));
+  EXPECT_EQ(work.concurrency, 4'096);
+  EXPECT_EQ(work.rate->count, 100);
+  EXPECT_EQ(work.rate->per, Seconds(60));
+  EXPECT_EQ(work.breaker->failures, 3);
+  EXPECT_EQ(work.breaker->pause, Seconds(60));
+  const HandlerSpec& socket = *handoff->find("Socket")->handler;
+  EXPECT_EQ(socket.http->socket, "work.sock");
+  EXPECT_EQ(socket.http->content_type, "text/plain; charset=utf-8");
+  EXPECT_EQ(socket.input, HandlerInput::Body);
+}
+
+TEST(Handoff, EveryBoundOfAProgramIsRead) {
+  const auto handoff = parse(R"(
+[request.Work]
+handler = ["sudo", "x"]
+stdin = "envelope"
+no_new_privs = false
+limits = { memory = "512M", cpu = "60s", files = 256, processes = 64 }
+rate = "10/s"
+breaker = {}
+[request.Plain]
+handler = ["x"]
+)");
+  ASSERT_TRUE(handoff) << handoff.error().text();
+  const HandlerSpec& work = *handoff->find("Work")->handler;
+  EXPECT_EQ(work.input, HandlerInput::Envelope);
+  EXPECT_FALSE(work.no_new_privileges);
+  EXPECT_EQ(work.limits.memory_bytes, std::uint64_t{512} << 20);
+  EXPECT_EQ(work.limits.cpu_seconds, 60u);
+  EXPECT_EQ(work.limits.files, 256u);
+  EXPECT_EQ(work.limits.processes, 64u);
+  EXPECT_EQ(work.breaker->failures, 5);
+  EXPECT_EQ(work.breaker->pause, Seconds(30));
+  const HandlerSpec& plain = *handoff->find("Plain")->handler;
+  EXPECT_TRUE(plain.no_new_privileges);
+  EXPECT_FALSE(plain.limits.memory_bytes);
+  EXPECT_FALSE(plain.rate);
+  EXPECT_FALSE(plain.breaker);
+}
+
+TEST(Sizes, UnitsAndNonsense) {
+  EXPECT_EQ(parse_size("0"), 0u);
+  EXPECT_EQ(parse_size("7"), 7u);
+  EXPECT_EQ(parse_size("2K"), 2'048u);
+  EXPECT_EQ(parse_size("1T"), std::uint64_t{1} << 40);
+  for (const char* bad : {"", "K", "-1", "1.5G", "1 M", "1P", "9223372036854775807K"}) EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(Rates, UnitsAndNonsense) {
+  EXPECT_EQ(parse_rate("1/s")->count, 1);
+  EXPECT_EQ(parse_rate("1000000/h")->per, std::chrono::hours(1));
+  for (const char* bad : {"", "/s", "1", "1/", "1/x", "-1/s", "0/s", "1.5/s", "1/ss", "1000001/h"})
+    EXPECT_FALSE(parse_rate(bad)) << bad;
+}
+
 struct BadCase {
   const char* text;
   const char* message;  ///< part of the only error
@@ -112,8 +200,8 @@ const BadCase kBadCases[] = {
     {"on_unmatched = 3", "on_unmatched must be a string, not an integer"},
     {"on_unmatched = \"dead-letter\"", "dead_letter_queue is missing"},
     {"dead_letter_queue = \"x\"", "dead_letter_queue has no use without"},
-    {"[worker]\nconcurrency = 0", "handoff.toml:2: worker.concurrency is 0; it must be from 1 to 256"},
-    {"[worker]\nconcurrency = 257", "worker.concurrency is 257"},
+    {"[worker]\nconcurrency = 0", "handoff.toml:2: worker.concurrency is 0; it must be from 1 to 4096"},
+    {"[worker]\nconcurrency = 4097", "worker.concurrency is 4097"},
     {"[worker]\nwait = 21", "worker.wait is 21s; it must be from 0s to 20s"},
     {"[worker]\nvisibility = 2", "worker.visibility is 2s; it must be from 3s to 12h"},
     {"[worker]\nvisibility = \"43201s\"", "worker.visibility is 43201s"},
@@ -150,13 +238,63 @@ const BadCase kBadCases[] = {
     {"[request.Enable]\nparameter = { type = \"intger\" }",
      "parameter.type is \"intger\"; there are text, enum, pattern and integer; did you mean integer?"},
     {"[request.Enable]\nparameter = { max_length = 3 }", "parameter.type is missing"},
-    {"[request.Enable]\nstdin = \"json\"", "request.Enable.stdin must be \"body\" or \"none\""},
+    {"[request.Enable]\nstdin = \"json\"", "request.Enable.stdin must be \"body\", \"envelope\" or \"none\""},
     {"[request.Enable]\nenvironment = { FERRY_QUEUE = \"1\" }", "FERRY_QUEUE is set by the worker itself"},
     {"[request.Enable]\npass_environment = [\"FERRY_ATTR_X\"]", "FERRY_ATTR_X is set by the worker itself"},
     {"[request.Enable]\npass_environment = [\"PATH\"]", "PATH is set by the worker itself"},
     {"[request.Enable]\nenvironment = { LD_PRELOAD = \"1\" }", "LD_PRELOAD would change what the handler's program is"},
     {"[request.Enable]\npass_environment = [\"A-B\"]", "\"A-B\" is no name of an environment variable"},
     {"[request.Enable]\ntimeout = 0", "request.Enable.timeout is 0s; it must be from 1ms"},
+    {"[request.E]\nhttp = 3", "request.E.http must be a string, not an integer"},
+    {"[request.E]\n\nhttp = \"ftp://x\"", "handoff.toml:3: request.E.http must be a URL that starts with http:// or https://"},
+    {"[request.E]\nhttp = \"http://\"", "request.E.http names no host"},
+    {"[request.E]\nhttp = \"http://:80/\"", "request.E.http names no host"},
+    {"[request.E]\nhttp = \"https://u:p@x/\"", "request.E.http holds a user or a password"},
+    {"[request.E]\nhttp = \"https://x/a b\"", "request.E.http holds spaces, control characters"},
+    {"[request.E]\nhttp = \"https://x/#a\"", "request.E.http has a fragment"},
+    {"[request.E]\nhttp = \"http://x\"\nhandler = [\"true\"]",
+     "request.E.http and handler are two ways to carry out one request"},
+    {"[request.E]\nhttp = \"http://x\"\nkill_grace = 3", "handoff.toml:3: request.E.kill_grace has no use with http"},
+    {"[request.E]\nhttp = \"http://x\"\nstdin = \"body\"", "request.E.stdin has no use with http"},
+    {"[request.E]\nhttp = \"http://x\"\nno_new_privs = true", "request.E.no_new_privs has no use with http"},
+    {"[request.E]\nhandler = [\"true\"]\nsigning_key = \"file:k\"",
+     "handoff.toml:3: request.E.signing_key has no use with handler"},
+    {"[request.E]\nhandler = [\"true\"]\ncontent_type = \"a/b\"", "request.E.content_type has no use with handler"},
+    {"[request.E]\nhttp = \"http://x\"\nsigning_key = \"secret\"", "request.E.signing_key must name a file, \"file:PATH\""},
+    {"[request.E]\nhttp = \"http://x\"\nsigning_key = \"file:\"", "request.E.signing_key must name a file"},
+    {"[request.E]\nhttp = \"http://x\"\ncontent = \"none\"", "request.E.content must be \"body\" or \"envelope\""},
+    {"[request.E]\nhttp = \"http://x\"\ncontent_type = \"a\\r\\nX-Evil: 1\"",
+     "request.E.content_type must be 1 to 256 printable"},
+    {"[request.E]\nhttp = \"http://x\"\ncontent_type = \"\"", "request.E.content_type must be 1 to 256 printable"},
+    {"[request.E]\nhttp = \"http://x\"\nproxy = \"x:80\"", "request.E.proxy must be a URL"},
+    {"[request.E]\nhttp = \"http://x\"\nproxy = \"http://y\"\nsocket = \"s\"", "request.E.proxy and socket are two ways"},
+    {"[request.E]\nlimits = { memory = \"1023K\" }", "request.E.limits.memory must be from 1M to 16T"},
+    {"[request.E]\nlimits = { memory = \"17T\" }", "request.E.limits.memory must be from 1M to 16T"},
+    {"[request.E]\nlimits = { memory = \"lots\" }", "request.E.limits.memory must be a size such as \"512M\""},
+    {"[request.E]\nlimits = { cpu = \"500ms\" }", "request.E.limits.cpu is 500ms; it must be from 1s"},
+    {"[request.E]\nlimits = { cpu = \"1500ms\" }", "request.E.limits.cpu must be whole seconds"},
+    {"[request.E]\nlimits = { files = 7 }", "request.E.limits.files is 7; it must be from 8 to 1048576"},
+    {"[request.E]\nlimits = { files = 1048577 }", "request.E.limits.files is 1048577"},
+    {"[request.E]\nlimits = { processes = 0 }", "request.E.limits.processes is 0; it must be from 1 to 4194304"},
+    {"[request.E]\nlimits = { processes = 4194305 }", "request.E.limits.processes is 4194305"},
+    {"[request.E]\nlimits = { memry = \"1M\" }", "unknown key request.E.limits.memry; did you mean memory?"},
+    {"[request.E]\nrate = \"0/s\"", "request.E.rate must be a number from 1 to 1000000 and a unit"},
+    {"[request.E]\nrate = \"1000001/s\"", "request.E.rate must be a number"},
+    {"[request.E]\nrate = \"10/d\"", "request.E.rate must be a number"},
+    {"[request.E]\nbreaker = { failures = 0 }", "request.E.breaker.failures is 0; it must be from 1 to 1000"},
+    {"[request.E]\nbreaker = { failures = 1001 }", "request.E.breaker.failures is 1001"},
+    {"[request.E]\nbreaker = { pause = \"999ms\" }", "request.E.breaker.pause is 999ms; it must be from 1s to 1h"},
+    {"[request.E]\nbreaker = { pause = \"3601s\" }", "request.E.breaker.pause is 3601s"},
+    {"[request.E]\nbreaker = { fails = 1 }", "unknown key request.E.breaker.fails"},
+    {"[request.E]\nno_new_privs = 1", "request.E.no_new_privs must be true or false, not an integer"},
+    {"[request.E]\nhandler = [\"/usr/bin/sudo\", \"x\"]",
+     "runs /usr/bin/sudo, which gains no privileges here; no_new_privs = false allows it to"},
+    {"[request.E]\npass_environment = [\"TRACEPARENT\"]", "TRACEPARENT is set by the worker itself"},
+    {"[worker]\ncompletion = \"0.0.0.0:80\"",
+     "handoff.toml:2: worker.completion must be an address of this machine alone and a port"},
+    {"[worker]\ncompletion = \"127.0.0.1\"", "worker.completion must be"},
+    {"[worker]\ncompletion = \"127.0.0.1:65536\"", "worker.completion must be"},
+    {"[worker]\ncompletion = \"127.0.0.1:-0\"", "worker.completion must be"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, HandoffErrors, testing::ValuesIn(kBadCases));
@@ -254,6 +392,55 @@ TEST_F(Programs, WorkerNeedsRequestsWithHandlers) {
   EXPECT_NE(resolve_programs(*none).error().text().find("names no request"), std::string::npos);
   auto without = parse_handoff({"[request.E]\n", "handoff.toml", folder_});
   EXPECT_NE(resolve_programs(*without).error().text().find("handoff.toml:1: request.E has no handler"), std::string::npos);
+}
+
+class Endpoints : public Programs {
+ protected:
+  std::string problem_with(const std::string& keys) {
+    const std::string text = "[request.E]\nhttp = \"http://localhost/\"\n" + keys;
+    auto handoff = parse_handoff({text, "handoff.toml", folder_});
+    EXPECT_TRUE(handoff);
+    const auto resolved = resolve_programs(*handoff);
+    if (resolved) endpoint_ = *handoff->requests[0].handler->http;
+    return resolved ? std::string() : resolved.error().text();
+  }
+  std::string key_problem(const std::string& key, mode_t mode) {
+    std::ofstream(folder_ + "/key", std::ios::trunc) << key;
+    ::chmod((folder_ + "/key").c_str(), mode);
+    return problem_with("signing_key = \"file:key\"");
+  }
+  HttpEndpoint endpoint_;
+};
+
+TEST_F(Endpoints, KeyIsReadWithoutItsLastLineBreak) {
+  EXPECT_EQ(key_problem("0123456789abcdef\n", 0600), "");
+  EXPECT_EQ(endpoint_.signing_key, "0123456789abcdef");
+  EXPECT_EQ(endpoint_.signing_key_file, folder_ + "/key");
+  EXPECT_EQ(key_problem(std::string(4'096, 'k') + "\n", 0400), "");
+  EXPECT_EQ(endpoint_.signing_key.size(), 4'096u);
+}
+
+TEST_F(Endpoints, KeyThatOthersMayReadOrThatIsNoneIsAnError) {
+  for (const mode_t mode : {0640, 0604, 0660, 0610}) {
+    EXPECT_NE(key_problem("0123456789abcdef", mode).find("is open to others (chmod 600 "), std::string::npos) << mode;
+    ::unlink((folder_ + "/key").c_str());
+  }
+  EXPECT_NE(key_problem("0123456789abcde\n", 0600).find("must have 16 to 4096 bytes"), std::string::npos);
+  EXPECT_NE(key_problem(std::string(4'097, 'k'), 0600).find("must have 16 to 4096 bytes"), std::string::npos);
+  EXPECT_NE(key_problem(std::string(4'097, 'k') + "\n", 0600).find("must have 16 to 4096 bytes"), std::string::npos);
+  EXPECT_NE(problem_with("signing_key = \"file:none\"").find("handoff.toml:1: request.E.signing_key: cannot read the key"),
+            std::string::npos);
+  EXPECT_NE(problem_with("signing_key = \"file:.\"").find("is not a file"), std::string::npos);
+}
+
+TEST_F(Endpoints, PathsStartAtTheFile) {
+  std::ofstream(folder_ + "/ca.pem") << "x";
+  EXPECT_EQ(problem_with("ca_file = \"./ca.pem\"\nsocket = \"a/../work.sock\""), "");
+  EXPECT_EQ(endpoint_.ca_file, folder_ + "/ca.pem");
+  EXPECT_EQ(endpoint_.socket, folder_ + "/work.sock");
+  EXPECT_NE(problem_with("ca_file = \"none.pem\"").find("request.E.ca_file: there is no file"), std::string::npos);
+  EXPECT_EQ(problem_with("socket = \"/" + std::string(106, 's') + "\""), "");
+  EXPECT_NE(problem_with("socket = \"/" + std::string(107, 's') + "\"").find("has at most 107"), std::string::npos);
 }
 
 TEST_F(Programs, FileIsReadWithItsFolder) {

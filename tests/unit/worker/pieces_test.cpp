@@ -190,17 +190,25 @@ TEST(Environment, IsBuiltFromNothing) {
   config::WorkerSettings settings;
   sqs::Message message = message_with({{"Enable", "x"}, {"PATH", "/evil"}, {"LD_PRELOAD", "/evil.so"}});
   message.attributes = {{"ApproximateReceiveCount", "3"}, {"SentTimestamp", "1700000000000"}, {"SenderId", "AIDA"}};
-  EnvironmentInput input{
-      &spec, &settings, &message, "Enable", "q", from_epoch_millis(1'700'000'300'000), [](const std::string& name) {
-        return name == "TZ"     ? std::optional<std::string>("UTC")
-               : name == "HOME" ? std::optional<std::string>("/home/x")
-                                : std::nullopt;
-      }};
-  EXPECT_EQ(build_environment(input),
-            (std::vector<std::string>{"FERRY_DEADLINE=2023-11-14T22:18:20.000Z", "FERRY_HANDLER=Enable", "FERRY_MESSAGE_ID=id-1",
-                                      "FERRY_PROTOCOL=1", "FERRY_QUEUE=q", "FERRY_RECEIVE_COUNT=3", "FERRY_SENDER=AIDA",
-                                      "FERRY_SENT_AT=2023-11-14T22:13:20.000Z", "HOME=/home/x", "LANG=C.UTF-8", "MODE=test",
-                                      "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=UTC"}));
+  HandlerCall call;
+  call.spec = &spec;
+  call.message = &message;
+  call.request = "Enable";
+  call.queue = "q";
+  call.idempotency_key = "key-1";
+  call.trace = TraceContext{"00-parent", ""};
+  call.deadline = from_epoch_millis(1'700'000'300'000);
+  const EnvironmentInput input{&settings, [](const std::string& name) {
+                                 return name == "TZ"     ? std::optional<std::string>("UTC")
+                                        : name == "HOME" ? std::optional<std::string>("/home/x")
+                                                         : std::nullopt;
+                               }};
+  EXPECT_EQ(build_environment(call, input),
+            (std::vector<std::string>{"FERRY_CONTROL_FD=3", "FERRY_DEADLINE=2023-11-14T22:18:20.000Z", "FERRY_HANDLER=Enable",
+                                      "FERRY_IDEMPOTENCY_KEY=key-1", "FERRY_MESSAGE_ID=id-1", "FERRY_PROTOCOL=1", "FERRY_QUEUE=q",
+                                      "FERRY_RECEIVE_COUNT=3", "FERRY_SENDER=AIDA", "FERRY_SENT_AT=2023-11-14T22:13:20.000Z",
+                                      "HOME=/home/x", "LANG=C.UTF-8", "MODE=test", "PATH=/usr/local/bin:/usr/bin:/bin",
+                                      "TRACEPARENT=00-parent", "TZ=UTC"}));
 }
 
 TEST(Transcript, AppendsWholeEscapedLines) {

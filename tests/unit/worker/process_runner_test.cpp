@@ -24,7 +24,8 @@ class ProcessRunnerTest : public testing::Test {
     call.argv = {"sh", "-c", script};
     call.environment = {"PATH=/usr/bin:/bin"};
     call.label = "id-1";
-    call.input = input;
+    message_.body = input;
+    call.message = &message_;
     return call;
   }
   HandlerResult run(const std::string& script, std::string_view input = {}) {
@@ -33,6 +34,7 @@ class ProcessRunnerTest : public testing::Test {
   SystemClock clock_;
   testing_support::Capture capture_{clock_};
   config::HandlerSpec spec_;
+  sqs::Message message_;
   ProcessRunner runner_{clock_, capture_.reporter()};
 };
 
@@ -140,6 +142,63 @@ TEST_F(ProcessRunnerTest, WhatCannotBeStartedIsOurFault) {
   const HandlerResult result = run_to_the_end(runner_, call);
   EXPECT_EQ(result.end, HandlerEnd::OurFault);
   EXPECT_NE(result.detail.find("/no/such/program"), std::string::npos);
+}
+
+TEST_F(ProcessRunnerTest, DescriptorThreeSaysWhatCameOfIt) {
+  const HandlerResult done = run("echo '{\"progress\":0.25}' >&3; echo '{\"result\":{\"id\":7}}' >&3");
+  EXPECT_EQ(done.end, HandlerEnd::Done);
+  EXPECT_EQ(done.result, R"({"id":7})");
+  EXPECT_TRUE(capture_.says("id-1 progress: 25 %"));
+  const HandlerResult later = run("echo '{\"retry_after\":77}' >&3; exit 75");
+  EXPECT_EQ(later.end, HandlerEnd::Retry);
+  EXPECT_EQ(later.retry_after, Seconds(77));
+  const HandlerResult rejected = run("printf '{\"reject\":\"no such customer\"}' >&3; exit 1");
+  EXPECT_EQ(rejected.end, HandlerEnd::Rejected);
+  EXPECT_EQ(rejected.detail, "no such customer");
+}
+
+TEST_F(ProcessRunnerTest, DescriptorThreeGivesMoreTime) {
+  spec_.timeout = Millis(300);
+  EXPECT_EQ(run("echo '{\"extend\":60}' >&3; sleep 0.6").end, HandlerEnd::Done);
+  EXPECT_EQ(run("echo '{\"progress\":0.1}' >&3; sleep 60").end, HandlerEnd::TimedOut);
+}
+
+TEST_F(ProcessRunnerTest, DescriptorThreeTakesAnyNoise) {
+  EXPECT_EQ(run("head -c 3000000 /dev/urandom >&3; echo '{\"reject\":\"too late\"}' >&3").end, HandlerEnd::Done);
+  EXPECT_TRUE(capture_.says("id-1 descriptor 3: "));
+  EXPECT_LE(capture_.count("descriptor 3: "), 3);
+  EXPECT_EQ(run("exec 3>&-; exit 4").detail, "exit 4");
+}
+
+TEST_F(ProcessRunnerTest, EnvelopeIsTheInput) {
+  spec_.input = config::HandlerInput::Envelope;
+  HandlerCall call = call_of("cat", "body");
+  call.envelope = R"({"body":"body"})";
+  EXPECT_EQ(run_to_the_end(runner_, call).end, HandlerEnd::Done);
+  EXPECT_TRUE(capture_.says(R"(id-1 stdout: {"body":"body"})"));
+  spec_.input = config::HandlerInput::None;
+  EXPECT_EQ(run("test -z \"$(cat)\"", "body").end, HandlerEnd::Done);
+}
+
+TEST_F(ProcessRunnerTest, LimitsHold) {
+  spec_.limits = {std::uint64_t{64} << 20, 7, 20, 4'000'000};
+  EXPECT_EQ(run("ulimit -v; ulimit -t; ulimit -n").end, HandlerEnd::Done);
+  for (const char* line : {"stdout: 65536\n", "stdout: 7\n", "stdout: 20\n"}) EXPECT_TRUE(capture_.says(line)) << line;
+  EXPECT_EQ(run("grep -q 'Max processes  *4000000 ' /proc/self/limits || grep 'Max processes' /proc/self/limits").end,
+            HandlerEnd::Done);
+  spec_.limits = {};
+  spec_.limits.cpu_seconds = 1;
+  EXPECT_EQ(run("while :; do :; done").detail, "killed by signal 24");  // SIGXCPU
+}
+
+TEST_F(ProcessRunnerTest, WithoutALimitAHandlerHasTheUsualNumberOfDescriptors) {
+  EXPECT_EQ(run("test $(ulimit -n) -le 1024").end, HandlerEnd::Done);
+}
+
+TEST_F(ProcessRunnerTest, PrivilegesCannotGrow) {
+  EXPECT_EQ(run("grep -q 'NoNewPrivs:.1' /proc/self/status").end, HandlerEnd::Done);
+  spec_.no_new_privileges = false;
+  EXPECT_EQ(run("grep -q 'NoNewPrivs:.0' /proc/self/status").end, HandlerEnd::Done);
 }
 
 }  // namespace

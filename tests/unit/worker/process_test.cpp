@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <map>
+#include <memory>
 #include <thread>
 
 #include "capture.h"
@@ -139,6 +141,66 @@ TEST(Process, DestructorLeavesNothingBehind) {
     EXPECT_EQ(::kill(pid, 0), 0);
   }
   EXPECT_NE(::kill(pid, 0), 0);
+}
+
+TEST(Process, DiesWithTheThreadThatStartedIt) {
+  pid_t child = -1;
+  std::unique_ptr<Process> process;
+  std::thread([&] {
+    ProcessOptions options;
+    options.program = "/bin/sleep";
+    options.argv = {"sleep", "1000"};
+    options.ends_with_us = true;
+    auto started = Process::start(options);
+    ASSERT_TRUE(started);
+    process = std::move(*started);
+    child = process->pid();
+  }).join();
+  EXPECT_TRUE(is_gone(child));
+  EXPECT_EQ(run(*process).status.value, SIGKILL);
+}
+
+TEST(Process, DescriptorThreeIsReadToItsEnd) {
+  ProcessOptions options;
+  options.program = "/bin/sh";
+  options.argv = {"sh", "-c", "exec >&- 2>&-; sleep 0.2; echo last >&3"};
+  options.environment = {"PATH=/usr/bin:/bin"};
+  options.control = true;
+  auto process = Process::start(options);
+  ASSERT_TRUE(process);
+  std::string control;
+  while (!(*process)->exit_status()) control += (*process)->step({}, Millis(50)).control;
+  EXPECT_EQ(control, "last\n");
+}
+
+TEST(Process, MissingFolderIsTold) {
+  EXPECT_EQ(Process::start({"/bin/sh", {"sh"}, {}, "/no/such/folder"}).error().kind, ErrorKind::NotFound);
+}
+
+TEST(ProcessSet, TellsWhoHasSomethingToDo) {
+  ProcessSet set;
+  std::map<std::uint64_t, std::unique_ptr<Process>> processes;
+  for (const std::uint64_t tag : {7u, 8u}) {
+    auto process = Process::start({"/bin/sh", {"sh", "-c", tag == 7 ? "read x; echo $x" : "sleep 1000"}, {}, ""});
+    ASSERT_TRUE(process);
+    set.add(**process, tag);
+    processes.emplace(tag, std::move(*process));
+  }
+  std::string_view input = "hello\n";
+  std::string out;
+  while (!processes[7]->exit_status()) {
+    for (const std::uint64_t tag : set.wait(Millis(2'000))) {
+      const Process::Events events = processes[tag]->advance(tag == 7 ? input : std::string_view());
+      if (tag == 7) input.remove_prefix(events.input_taken);
+      out += events.out;
+    }
+  }
+  EXPECT_EQ(out, "hello\n");
+  EXPECT_FALSE(processes[8]->ended());
+  processes.erase(7);
+  while (!set.wait(Millis(0)).empty()) processes[8]->advance({});
+  set.wake();
+  EXPECT_TRUE(set.wait(Seconds(1'000)).empty());
 }
 
 TEST(SignalWatch, TellsSignalsAndRestoresTheMask) {

@@ -462,5 +462,63 @@ TEST_F(WorkerTest, UntilEmptyWaitsForWhatOthersHold) {
   EXPECT_EQ(summary.tally.handled, 1u);  // it came back, and was waited for
 }
 
+TEST_F(WorkerTest, HandlerThatAsksForATimeGetsIt) {
+  queue_.add("Enable", "x");
+  const RunSummary summary = run([](const HandlerCall&, const InterruptLevel&) {
+    HandlerResult result;
+    result.end = HandlerEnd::Retry;
+    result.retry_after = Seconds(777);
+    return result;
+  });
+  EXPECT_EQ(summary.tally.failed, 1u);
+  ASSERT_FALSE(queue_.changes().empty());
+  EXPECT_EQ(queue_.changes().back().timeout, Seconds(777));
+}
+
+TEST_F(WorkerTest, BreakerKeepsTheRestAway) {
+  options_.flow.settings.concurrency = 1;
+  handoff_.requests[0].handler->breaker = config::BreakerSettings{2, Seconds(40)};
+  for (int i = 0; i < 6; ++i) queue_.add("Enable", "x");
+  queue_.add("Disable", "good");
+  const RunSummary summary = run([this](const HandlerCall& call, const InterruptLevel&) {
+    const std::lock_guard lock(mutex_);
+    handled_.push_back(call.argv.at(0));
+    HandlerResult result;
+    if (call.argv.at(0) == "./enable") result.end = HandlerEnd::Unavailable;
+    return result;
+  });
+  EXPECT_EQ(handled_, (std::vector<std::string>{"./enable", "./enable", "./disable"}));
+  EXPECT_EQ(summary.tally.handled, 1u);
+  EXPECT_EQ(queue_.stored().size(), 6u);
+  EXPECT_TRUE(capture_.says("Enable has failed too often in a row; it is paused for 40 s"));
+}
+
+TEST_F(WorkerTest, RateHoldsWorkBackAndLosesNone) {
+  handoff_.requests[0].handler->rate = config::RateLimit{4, Millis(200)};
+  for (int i = 0; i < 8; ++i) queue_.add("Enable", "x");
+  const SteadyTime began = clock_.steady();
+  const RunSummary summary = run(done());
+  EXPECT_EQ(summary.tally.handled, 8u);
+  EXPECT_GE(clock_.steady() - began, Millis(180));  // four at once, then one in 50 ms
+  EXPECT_EQ(summary.tally.failed, 0u);
+}
+
+TEST_F(WorkerTest, HandlersKnowTheMessageAndItsKey) {
+  sqs::MessageAttributes attributes;
+  attributes.push_back({"Enable", {"String", "All", std::nullopt, false}});
+  attributes.push_back({"idempotency-key", {"String", "key-7", std::nullopt, false}});
+  queue_.add_message("the body", std::move(attributes));
+  handoff_.requests[0].handler->input = config::HandlerInput::Envelope;
+  run([this](const HandlerCall& call, const InterruptLevel&) {
+    const std::lock_guard lock(mutex_);
+    handled_ = {call.request, call.parameter, call.queue, call.idempotency_key, call.message->body, std::string(call.input())};
+    return HandlerResult{};
+  });
+  ASSERT_EQ(handled_.size(), 6u);
+  EXPECT_EQ((std::vector<std::string>(handled_.begin(), handled_.end() - 1)),
+            (std::vector<std::string>{"Enable", "All", "q", "key-7", "the body"}));
+  EXPECT_NE(handled_[5].find(R"("body":"the body")"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ferry::worker
