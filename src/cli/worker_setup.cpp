@@ -9,6 +9,7 @@
 #include "base/encoding.h"
 #include "cli/completion_port.h"
 #include "cli/store_tools.h"
+#include "cli/worker_oversight.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
@@ -34,8 +35,8 @@ class Run {
       : flags_(flags), mode_(mode), context_(context), stop_(stop), name_(name_of(mode)) {}
 
   int run() {
-    for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::connect, &Run::find_dead_letters,
-                            &Run::lock, &Run::open_completions}) {
+    for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::look_over, &Run::connect,
+                            &Run::find_dead_letters, &Run::lock, &Run::open_completions}) {
       if (const auto exit_code = (this->*step)()) return *exit_code;
     }
     return work();
@@ -111,6 +112,13 @@ class Run {
     return std::nullopt;
   }
 
+  std::optional<int> look_over() {
+    auto oversight = WorkerOversight::open(handoff_, flags_.queue, context_, *reporter_);
+    if (!oversight) return usage(oversight.error().message);
+    oversight_ = std::move(*oversight);
+    return std::nullopt;
+  }
+
   // `work` waits for a server that is not there yet; `poll` says so and ends.
   std::optional<int> connect() {
     auto session = Session::open(flags_.client, flags_.queue, context_);
@@ -178,6 +186,7 @@ class Run {
     worker::WorkerOptions options;
     options.flow.mode = mode_;
     options.flow.queue = flags_.queue;
+    options.flow.oversight = oversight_->get();
     options.flow.on_unmatched = handoff_.on_unmatched;
     options.flow.backoff = handoff_.backoff;
     options.flow.settings = handoff_.worker;
@@ -199,6 +208,7 @@ class Run {
                                 handoff_.worker.concurrency,
                                 mode_ == worker::RunMode::Work ? "; Ctrl-C lets running handlers finish" : ""));
     const worker::RunSummary summary = worker.run();
+    if (const Result<void> closed = oversight_->close(); !closed) complain(context_, name_, closed.error().message, kExitFailed);
     tell(summary);
     if (summary.end == worker::RunEnd::Failed) complain(context_, name_, *summary.error, session_->endpoint().url);
     return exit_code_of(summary, mode_, stop_.signal());
@@ -242,6 +252,7 @@ class Run {
   std::optional<worker::Router> router_;
   std::unique_ptr<worker::Transcript> transcript_;
   std::optional<worker::Reporter> reporter_;
+  std::unique_ptr<WorkerOversight> oversight_;
   std::unique_ptr<Session> session_;
   std::string url_;
   std::string dead_letter_url_;

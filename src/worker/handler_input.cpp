@@ -9,6 +9,7 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "signing/trust.h"
 
 namespace ferry::worker {
 namespace {
@@ -65,6 +66,7 @@ std::string system_time(const sqs::Message& message, std::string_view name) {
 }
 
 std::string idempotency_key(const sqs::Message& message) {
+  if (auto stamped = signing::request_id_of(message)) return *stamped;
   if (auto key = text_attribute(message, "idempotency-key"); key && !key->empty()) return *key;
   const auto group = system_attribute(message, "MessageGroupId");
   const auto deduplication = system_attribute(message, "MessageDeduplicationId");

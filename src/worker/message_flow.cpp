@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kShownBodyBytesMax = 1'000;
 constexpr std::size_t kShownParameterBytesMax = 300;
+constexpr Seconds kUnrecordedDelay{60};     // of what comes when nothing can be recorded any more
 constexpr Seconds kInterruptedDelayMax{5};  // jitter, so that what one worker drops does not hit the next one at once
 
 std::string shown_parameter(const Job& job) {
@@ -63,12 +64,20 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
     const std::lock_guard lock(mutex_);
     ++tally_.taken;
   }
+  if (held_up(message)) return {is_new, std::nullopt};
   auto decision = parts_.router.route(message);
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
+    if (options_.oversight != nullptr) options_.oversight->refused(message, refusal->reason);
     refuse(message, refusal->reason);
     return {is_new, std::nullopt};
   }
   Route& route = std::get<Route>(decision);
+  if (options_.oversight != nullptr) {
+    if (const auto reason = options_.oversight->refusal(message, route)) {
+      refuse(message, *reason);
+      return {is_new, std::nullopt};
+    }
+  }
   if (const auto pause = gate_.closed_for(*route.request)) {
     give_back(message, *pause);
     failed_attempt(message, fmt::format("{}: given back, because its handler is paused", message.message_id));
@@ -111,6 +120,10 @@ void MessageFlow::begin(const JobPtr& job, const Finish& finish) {
 // The last moment at which nothing of the request has happened. False: its handler is not started and the message goes back.
 bool MessageFlow::before_handler(const Job& job) {
   if (parts_.interrupt.load() > 0) return false;
+  if (options_.oversight != nullptr) {
+    if (options_.oversight->failed()) return false;
+    options_.oversight->started(job, parts_.clock.wall() + job.route.request->handler->timeout);
+  }
   parts_.reporter.step(
       fmt::format("processing {} that was {}", job.message.message_id, clip(job.message.body, kShownBodyBytesMax)));
   parts_.reporter.note(fmt::format("{}: {}{}", job.message.message_id, shown_name(*job.route.request), shown_parameter(job)));
@@ -120,6 +133,7 @@ bool MessageFlow::before_handler(const Job& job) {
 // The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
 // is recorded here.
 void MessageFlow::after_handler(const Job& job, const HandlerResult& result, Millis took) {
+  if (options_.oversight != nullptr) options_.oversight->ended(job, result, took);
   conclude(job, result, took);
 }
 
@@ -208,6 +222,7 @@ void MessageFlow::keep_refused(const sqs::Message& message, bool first) {
     const std::lock_guard lock(mutex_);
     if (refused_held_.size() < options_.refused_held_max) {
       refused_held_.push_back(message.message_id);
+      if (options_.oversight != nullptr) options_.oversight->settled(message, "kept");
       return;
     }
   }
@@ -216,13 +231,24 @@ void MessageFlow::keep_refused(const sqs::Message& message, bool first) {
 
 void MessageFlow::dead_letter(const sqs::Message& message) {
   const auto sent = parts_.queue.send_to_dead_letters(message);
-  if (sent) return remove(message);
+  if (sent) return remove(message, "dead-lettered");
   give_back(message, retry_delay(message));
   failed_attempt(message, fmt::format("{}: sending it to the dead letters failed: {}; it stays in the queue", message.message_id,
                                       sent.error().message));
 }
 
-void MessageFlow::remove(const sqs::Message& message) {
+// Records that it came. True: nothing can be recorded any more, and it went back.
+bool MessageFlow::held_up(const sqs::Message& message) {
+  if (options_.oversight == nullptr) return false;
+  options_.oversight->received(message);
+  if (!options_.oversight->failed()) return false;
+  give_back(message, kUnrecordedDelay);
+  failed_attempt(message, fmt::format("{}: given back, because the audit trail cannot be written", message.message_id));
+  return true;
+}
+
+void MessageFlow::remove(const sqs::Message& message, std::string_view how) {
+  if (options_.oversight != nullptr) options_.oversight->settled(message, how);
   {
     const std::lock_guard lock(mutex_);
     done_.add(message.message_id);  // before it leaves our hands: from then on the next delivery finds it here
@@ -234,6 +260,7 @@ void MessageFlow::remove(const sqs::Message& message) {
 void MessageFlow::give_back(const sqs::Message& message, Seconds timeout) {
   const Heartbeat::Released released = parts_.heartbeat.release(message.message_id);
   if (released.lost) return;  // somebody else may have it: its visibility is theirs
+  if (options_.oversight != nullptr) options_.oversight->settled(message, "returned", timeout);
   parts_.settler.give_back({message.message_id, released.handle},
                            clamp_visibility(timeout, parts_.clock.steady() - released.arrival));
 }

@@ -23,6 +23,7 @@
 #include "worker/handler_gate.h"
 #include "worker/handler_input.h"
 #include "worker/heartbeat.h"
+#include "worker/oversight.h"
 #include "worker/router.h"
 #include "worker/run_memory.h"
 #include "worker/settler.h"
@@ -41,6 +42,7 @@ struct FlowOptions {
   std::string working_folder;
   std::function<std::optional<std::string>(const std::string&)> environment;  ///< the worker's own
   std::size_t remembered_ids_max = 100'000;                                   ///< of each kind: done, refused, failed
+  Oversight* oversight = nullptr;                                             ///< outlives the flow; null: nobody looks over it
   std::size_t refused_held_max = 1'000;  ///< Poll: kept invisible until the run ends; more go back at once, with a delay
 };
 
@@ -102,7 +104,8 @@ class MessageFlow {
   void refuse(const sqs::Message& message, const std::string& reason);
   void keep_refused(const sqs::Message& message, bool first);
   void dead_letter(const sqs::Message& message);
-  void remove(const sqs::Message& message);
+  bool held_up(const sqs::Message& message);
+  void remove(const sqs::Message& message, std::string_view how = "deleted");
   void give_back(const sqs::Message& message, Seconds timeout);
   void failed_attempt(const sqs::Message& message, const std::string& text);
   Seconds retry_delay(const sqs::Message& message);

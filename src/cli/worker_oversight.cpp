@@ -1,0 +1,59 @@
+#include "cli/worker_oversight.h"
+
+#include <fmt/format.h>
+
+#include "client/queue_reference.h"
+#include "signing/key_file.h"
+
+namespace ferry::cli {
+
+Result<std::unique_ptr<WorkerOversight>> WorkerOversight::open(const config::Handoff& handoff, const std::string& queue,
+                                                               const CommandContext& context, worker::Reporter& reporter) {
+  std::unique_ptr<WorkerOversight> made(new WorkerOversight());
+  FERRY_TRY_VOID(made->open_trust(handoff.trust, queue, context));
+  FERRY_TRY_VOID(made->open_trail(handoff.audit, context));
+  if (made->admission_ || made->trail_)
+    made->oversight_.emplace(
+        worker::Oversight::Parts{made->admission_ ? &*made->admission_ : nullptr, made->trail_.get(), reporter, queue});
+  return made;
+}
+
+Result<void> WorkerOversight::open_trust(const config::TrustTable& table, const std::string& queue,
+                                         const CommandContext& context) {
+  if (table.senders.empty()) return {};
+  auto settings = signing::load_allowed_senders(table.senders);
+  if (!settings) return fail(ErrorKind::InvalidArgument, settings.error().text());
+  FERRY_TRY(const client::QueueReference reference, client::parse_queue_argument(queue));
+  trust_.emplace(std::move(*settings));
+  admission_.emplace(signing::Admission::Options{reference.name, table.unsigned_messages}, *trust_, context.clock);
+  return {};
+}
+
+Result<void> WorkerOversight::open_trail(const config::AuditTable& table, const CommandContext& context) {
+  if (table.folder.empty()) return {};
+  audit::WriterOptions options;
+  options.folder = table.folder;
+  options.checkpoint_folder = table.checkpoints;
+  if (table.sync_interval.count() > 0) {
+    options.sync = audit::Sync::Interval;
+    options.sync_interval = table.sync_interval;
+  }
+  if (!table.key.empty()) {
+    FERRY_TRY(const std::string path, signing::key_path(table.key, context.environment));
+    FERRY_TRY(const signing::PrivateKey key, signing::load_private_key(path));
+    options.key = key.secret;
+  }
+  auto writer = audit::Writer::open(std::move(options), files_, context.clock, context.random);
+  if (!writer) return fail(writer.error().kind, fmt::format("the audit trail: {}", writer.error().message));
+  trail_ = std::move(*writer);
+  return {};
+}
+
+Result<void> WorkerOversight::close() {
+  if (!trail_) return {};
+  const Result<void> closed = trail_->close();
+  if (closed) return {};
+  return fail(closed.error().kind, fmt::format("the audit trail is not whole: {}", closed.error().message));
+}
+
+}  // namespace ferry::cli

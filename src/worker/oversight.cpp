@@ -1,0 +1,80 @@
+#include "worker/oversight.h"
+
+#include <fmt/format.h>
+
+#include "base/encoding.h"
+#include "base/log.h"
+
+namespace ferry::worker {
+namespace {
+
+std::string system_text(const sqs::Message& message, std::string_view name) {
+  for (const auto& [key, value] : message.attributes) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+std::int64_t receives(const sqs::Message& message) {
+  return parse_integer(system_text(message, "ApproximateReceiveCount")).value_or(1);
+}
+}  // namespace
+
+void Oversight::check(const Result<void>& done) {
+  if (done || failed_.exchange(true)) return;
+  parts_.reporter.warn(
+      fmt::format("the audit trail cannot be written ({}): no further handler is started; mend that and start the worker anew",
+                  done.error().message));
+}
+
+void Oversight::record(const audit::Entry& entry) {
+  if (parts_.trail == nullptr) return;
+  const auto placed = parts_.trail->append(entry);
+  if (!placed) check(Unexpected(placed.error()));
+}
+
+audit::Ids Oversight::ids(const sqs::Message& message, const std::string& request) const {
+  return {message.message_id, signing::request_id_of(message).value_or(""), parts_.queue, request};
+}
+
+void Oversight::received(const sqs::Message& message) {
+  if (parts_.trail == nullptr) return;
+  const auto sent = parse_integer(system_text(message, "SentTimestamp"));
+  record(audit::received(ids(message), {receives(message), sent ? format_utc(from_epoch_millis(*sent)) : std::string(),
+                                        system_text(message, "SenderId")}));
+}
+
+std::optional<std::string> Oversight::refusal(const sqs::Message& message, const Route& route) {
+  if (parts_.admission == nullptr) return std::nullopt;
+  const auto outcome = parts_.admission->check(message, route.request->name);
+  if (const auto* refused = std::get_if<signing::Refused>(&outcome)) {
+    record(audit::refused(ids(message, route.request->name),
+                          {std::string(signing::name_of(refused->code)), refused->reason, refused->key_id}));
+    return refused->reason;
+  }
+  const auto& admitted = std::get<signing::Admission::Admitted>(outcome);
+  if (admitted)
+    record(audit::verified(ids(message, route.request->name), {admitted->sender, admitted->key_id, admitted->signed_at}));
+  return std::nullopt;
+}
+
+void Oversight::refused(const sqs::Message& message, std::string_view reason) {
+  record(audit::refused(ids(message), {"unmatched", std::string(reason), {}}));
+}
+
+void Oversight::started(const Job& job, Timestamp deadline) {
+  const std::string handler = job.route.argv.empty() ? std::string() : job.route.argv.front();
+  record(audit::attempt_started(ids(job.message, job.route.request->name), {receives(job.message), handler, deadline}));
+}
+
+void Oversight::ended(const Job& job, const HandlerResult& result, Millis took) {
+  record(audit::attempt_ended(ids(job.message, job.route.request->name), {receives(job.message), std::string(name_of(result.end)),
+                                                                          result.detail, took, result.output_tail}));
+  if (parts_.trail != nullptr) check(parts_.trail->flush());
+}
+
+void Oversight::settled(const sqs::Message& message, std::string_view how, std::optional<Seconds> visible_in) {
+  record(audit::settled(ids(message), {std::string(how), visible_in, {}}));
+}
+
+}  // namespace ferry::worker

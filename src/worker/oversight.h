@@ -1,0 +1,55 @@
+#pragma once
+// Looks over messages on their way through the worker: says whose may not pass, and keeps the record of what happens to them.
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "audit/life.h"
+#include "audit/writer.h"
+#include "base/clock.h"
+#include "signing/admission.h"
+#include "sqs/api.h"
+#include "worker/dispatcher.h"
+#include "worker/handler.h"
+#include "worker/transcript.h"
+
+namespace ferry::worker {
+
+/// Thread-safe. Without a trail nothing is recorded, without an admission everybody passes.
+class Oversight {
+ public:
+  struct Parts {
+    const signing::Admission* admission = nullptr;
+    audit::Writer* trail = nullptr;
+    Reporter& reporter;
+    std::string queue;  ///< as people call it
+  };
+  /// Everything outlives the oversight.
+  explicit Oversight(Parts parts) : parts_(std::move(parts)) {}
+
+  /// The trail cannot be written any more: nothing may be begun. Said once.
+  bool failed() const { return failed_.load(); }
+
+  void received(const sqs::Message& message);
+  /// Why the message may not reach its handler; nothing when it may. No I/O but for the record.
+  std::optional<std::string> refusal(const sqs::Message& message, const Route& route);
+  /// Whoever refused it: `reason` is what people are told.
+  void refused(const sqs::Message& message, std::string_view reason);
+  void started(const Job& job, Timestamp deadline);
+  /// On record when it returns: blocks for the disk.
+  void ended(const Job& job, const HandlerResult& result, Millis took);
+  /// "deleted", "returned", "dead-lettered", "kept".
+  void settled(const sqs::Message& message, std::string_view how, std::optional<Seconds> visible_in = std::nullopt);
+
+ private:
+  void record(const audit::Entry& entry);
+  void check(const Result<void>& done);
+  audit::Ids ids(const sqs::Message& message, const std::string& request = {}) const;
+
+  Parts parts_;
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace ferry::worker

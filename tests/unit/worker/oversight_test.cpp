@@ -1,0 +1,122 @@
+// A worker that is looked over: who may not ask is refused, what happens is on record, and without a record nothing happens.
+
+#include "worker/oversight.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "audit/story.h"
+#include "base/posix_file.h"
+#include "capture.h"
+#include "memory_queue.h"
+#include "worker/worker.h"
+
+namespace ferry::worker {
+namespace {
+
+using testing_support::Capture;
+using testing_support::MemoryQueue;
+using testing_support::TemporaryFolder;
+using testing_support::ThreadRunner;
+
+class OversightTest : public testing::Test {
+ protected:
+  OversightTest() {
+    auto parsed = config::parse_handoff({"[request.Enable]\nhandler = [\"./enable\", \"{attr:Enable}\"]\n", "handoff.toml", "/"});
+    FERRY_CHECK(parsed.has_value());
+    handoff_ = std::move(*parsed);
+    options_.flow.mode = RunMode::Poll;
+    options_.flow.queue = "q";
+    options_.flow.settings.visibility = Seconds(3);
+    options_.flow.settings.wait = Seconds(0);
+    options_.flow.backoff = {Seconds(30), Seconds(60)};
+    options_.flow.environment = [](const std::string&) { return std::nullopt; };
+    options_.settler.gather = Millis(1);
+    options_.settler.pause = {Millis(1), Millis(5)};
+    options_.receive_pause = {Millis(1), Millis(5)};
+    audit::WriterOptions writer;
+    writer.folder = folder_.file("trail");
+    auto opened = audit::Writer::open(writer, files_, clock_, random_);
+    FERRY_CHECK(opened.has_value());
+    trail_ = std::move(*opened);
+  }
+
+  RunSummary run(const signing::Admission* admission) {
+    Oversight oversight({admission, trail_.get(), capture_.reporter(), "q"});
+    options_.flow.oversight = &oversight;
+    ThreadRunner runner([this](const HandlerCall&, const InterruptLevel&) {
+      ++handled_;
+      return HandlerResult{end_, "as told"};
+    });
+    const Router router(handoff_);
+    Worker worker(options_, router, queue_, runner, clock_, random_, capture_.reporter(), stop_);
+    return worker.run();
+  }
+  std::vector<std::string> told(const std::string& id) {
+    EXPECT_TRUE(trail_->flush());
+    const auto story = audit::find_story(files_, {folder_.file("trail")}, id);
+    std::vector<std::string> events;
+    for (const audit::StoryLine& line : story->lines) {
+      const std::string_view how = line.record.text("how");
+      events.push_back(line.record.entry.event + (how.empty() ? "" : " " + std::string(how)));
+    }
+    return events;
+  }
+
+  SystemClock clock_;
+  SeededRandom random_{3};
+  TemporaryFolder folder_;
+  PosixFileSystem files_;
+  Capture capture_{clock_};
+  MemoryQueue queue_{clock_};
+  StopFlag stop_;
+  config::Handoff handoff_;
+  WorkerOptions options_;
+  std::unique_ptr<audit::Writer> trail_;
+  HandlerEnd end_ = HandlerEnd::Done;
+  std::atomic<int> handled_{0};
+};
+
+TEST_F(OversightTest, TheLifeOfAMessageIsOnRecord) {
+  const std::string id = queue_.add("Enable", "x");
+  run(nullptr);
+  EXPECT_EQ(told(id), (std::vector<std::string>{"received", "attempt-started", "attempt-ended", "settled deleted"}));
+}
+
+TEST_F(OversightTest, AFailedAttemptIsReturnedOnRecord) {
+  end_ = HandlerEnd::Retry;
+  const std::string id = queue_.add("Enable", "x");
+  run(nullptr);
+  const std::vector<std::string> events = told(id);
+  ASSERT_GE(events.size(), 4u);
+  EXPECT_EQ(events[2], "attempt-ended");
+  EXPECT_EQ(events[3], "settled returned");
+}
+
+TEST_F(OversightTest, WhatNoHandlerMayHaveIsRefusedOnRecord) {
+  const std::string unknown = queue_.add("Explode", "x");
+  const std::string unsigned_one = queue_.add("Enable", "x");
+  const signing::Trust trust{signing::TrustSettings{}};
+  const signing::Admission admission({"q", config::UnsignedMessages::Refuse}, trust, clock_);
+  const RunSummary summary = run(&admission);
+  EXPECT_EQ(handled_, 0);
+  EXPECT_EQ(summary.tally.refused, 2u);
+  EXPECT_EQ(told(unknown), (std::vector<std::string>{"received", "refused", "settled kept"}));
+  EXPECT_EQ(told(unsigned_one), (std::vector<std::string>{"received", "refused", "settled kept"}));
+  EXPECT_TRUE(capture_.says("it is not signed"));
+}
+
+TEST_F(OversightTest, WithoutARecordNoHandlerIsStarted) {
+  ASSERT_TRUE(trail_->close());  // every further line is refused
+  queue_.add("Enable", "x");
+  queue_.add("Enable", "y");
+  const RunSummary summary = run(nullptr);
+  EXPECT_EQ(handled_, 0);
+  EXPECT_EQ(summary.tally.failed, 2u);
+  EXPECT_EQ(queue_.stored().size(), 2u);
+  EXPECT_EQ(capture_.count("the audit trail cannot be written ("), 1);
+}
+
+}  // namespace
+}  // namespace ferry::worker
