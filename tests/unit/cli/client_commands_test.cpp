@@ -485,7 +485,7 @@ TEST_F(ClientCommands, WorkerBadInputIsUsage) {
       {"q", "--config", config(), "--", "cat"},
       {"q", "--config", config(), "--timeout", "5s"},
       {"q", "--config", config(), "-j", "0"},
-      {"q", "--config", config(), "-j", "257"},
+      {"q", "--config", config(), "-j", "4097"},
       {"q", "--config", config(), "--visibility", "2"},
       {"q", "--config", config(), "--visibility", "43201"},
       {"q", "--config", config(), "--wait", "21"},
