@@ -74,16 +74,14 @@ StoredLedger::~StoredLedger() {
 void StoredLedger::submit(std::vector<Operation> operations, Then then) {
   FERRY_CHECK(operations.size() == 1 || !has_function(operations));
   for (Operation& operation : operations) prepare(operation);
-  bool full = false;
   {
     const std::lock_guard lock(mutex_);
-    full = waiting_operations_ + operations.size() > kWaitingOperationsMax;
-    if (!full) {
+    if (waiting_operations_ + operations.size() <= kWaitingOperationsMax) {
       waiting_operations_ += operations.size();
       waiting_.push_back({std::move(operations), std::move(then), nullptr});
+      return wake_.notify_one();
     }
   }
-  if (!full) return wake_.notify_one();
   then(fail(ErrorKind::Busy, fmt::format("more than {} operations wait for the ledger; slow down", kWaitingOperationsMax)));
 }
 
