@@ -325,8 +325,9 @@ def _check_unknown(history):
 
 
 def held_too_long(history, drain_rounds, slack):
-    """The rule `back`. `drain_rounds` are the receives of the drain that ran continuously; a message must come at the latest
-    `slack` seconds after the last lease that anyone could hold on it, or on its group, has ended."""
+    """The rule `back`. `drain_rounds` are the receives of the drain that ran continuously. A message must come at the latest
+    `slack` seconds after the last lease that anyone could hold on it, or on its group, has ended: no later answer of its queue
+    may be empty before it has come. (How long it takes to get at it behind others is the drain's own matter.)"""
     found = []
     start = min(receive.invoked for receive in drain_rounds)
     due = collections.defaultdict(float)  # by token, and by group
@@ -344,9 +345,13 @@ def held_too_long(history, drain_rounds, slack):
     for send in history.sends:
         if send.delay:
             due[send.token] = max(due[send.token], send.returned + send.delay)
+    empty = collections.defaultdict(list)  # when the drain was told that there is nothing, by queue
     for receive in drain_rounds:
+        if receive.outcome == OK and not receive.deliveries:
+            empty[receive.queue].append(receive.invoked)
         for delivery in receive.deliveries:
-            late = receive.returned - max(start, due[delivery.token], due[group_of.get(delivery.token)], last_lost) - slack
-            if late > 0:
+            expected = max(start, due[delivery.token], due[group_of.get(delivery.token)], last_lost) + slack
+            late = receive.returned - expected
+            if late > 0 and empty[receive.queue] and empty[receive.queue][-1] >= expected:
                 found.append(f"back: {delivery.token} came back {late:.3f} s late")
     return found

@@ -330,11 +330,13 @@ def test_a_delay_that_is_too_short():
 # I11, back
 
 def test_a_message_that_stays_hidden():
-    early, late = receive(100.5, a(2)), receive(120.0, Delivery("b", "id-b", 2))
-    whole_history = history(SENT, receive(90.0, a(1), Delivery("b", "id-b", 1)), early, late)
-    rounds = [receive(95.0), early, late]
+    early, nothing, late = receive(100.5, a(2)), receive(105.2), receive(120.0, Delivery("b", "id-b", 2))
+    whole_history = history(SENT, receive(90.0, a(1), Delivery("b", "id-b", 1)), early, nothing, late)
+    rounds = [receive(95.0), early, nothing, late]
     found = held_too_long(whole_history, rounds, slack=5.0)
     assert len(found) == 1 and found[0].startswith("back: b"), found
+    for earlier in (receive(105.0), receive(105.2, queue="other"), receive(105.2, outcome=UNKNOWN)):
+        assert held_too_long(whole_history, [receive(95.0), early, earlier, late], slack=5.0) == []
     whole_history.add(receive(105.0, outcome=UNKNOWN))
     assert held_too_long(whole_history, rounds, slack=5.0) == []
 
@@ -342,10 +344,10 @@ def test_a_message_that_stays_hidden():
 def test_what_may_hide_a_message_longer():
     late = receive(120.0, a(2))
     for event in (Change("a", 99.0, 99.1, OK, 20, "id-a", 1), Send("a", 99.0, 99.1, OK, "id-a", "q", 20.0)):
-        assert held_too_long(history(SENT, receive(90.0, a(1)), event, late), [receive(95.0), late], slack=5.0) == []
+        assert held_too_long(history(SENT, receive(90.0, a(1)), event, late), [receive(95.0), receive(119.0), late], slack=5.0) == []
     in_group = got(120.0, 2, "b")
     before = history(*LINE, receive(100.0, Delivery("a", "id-a", 1, True, "g", 1), lease=15.0, queue="f"), in_group)
-    assert held_too_long(before, [receive(105.0), in_group], slack=5.0) == []
+    assert held_too_long(before, [receive(105.0), receive(119.0, queue="f"), in_group], slack=5.0) == []
 
 
 # I13, progress
