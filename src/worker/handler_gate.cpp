@@ -93,4 +93,16 @@ bool HandlerGate::take_token(const config::RequestType& type) {
   return true;
 }
 
+std::vector<std::pair<std::string, HandlerGate::Standing>> HandlerGate::standings() const {
+  std::vector<std::pair<std::string, Standing>> all;
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.steady();
+  for (const auto& [type, state] : states_) {
+    Standing standing = state.breaker_open ? Standing::Trying : Standing::Through;
+    if (now < state.closed_until) standing = Standing::Paused;
+    all.emplace_back(type->name, standing);
+  }
+  return all;
+}
+
 }  // namespace ferry::worker

@@ -4,6 +4,9 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "config/handoff.h"
@@ -26,6 +29,14 @@ class HandlerGate {
   /// Takes a token of the handler's rate, if there is one to take or it has no rate.
   bool take_token(const config::RequestType& type);
 
+  enum class Standing {
+    Through,  ///< it is given messages
+    Paused,   ///< it is given none for a while
+    Trying,   ///< after a pause: one message goes through, or is on its way
+  };
+  /// By the name of the request; handlers that are not named have had no reason to be paused.
+  std::vector<std::pair<std::string, Standing>> standings() const;
+
  private:
   struct State {
     SteadyTime closed_until{};
@@ -41,7 +52,7 @@ class HandlerGate {
   Seconds left(const State& state) const;
 
   const Clock& clock_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<const config::RequestType*, State> states_;  // guarded by mutex_
 };
 

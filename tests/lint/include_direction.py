@@ -28,7 +28,7 @@ ALLOWED = {
     "service": ["protocol", "access", "engine", "sqs", "metrics"],
     "console": ["service", "metrics", "sqs"],
     "sender": ["client", "ledger", "signing", "sqs", "config"],
-    "worker": ["client", "ledger", "signing", "audit", "sqs", "config"],
+    "worker": ["client", "ledger", "signing", "audit", "sqs", "config", "metrics"],
     "cli": None,  # the composition root sees everything
     "": None,  # src/main.cpp
 }

@@ -57,6 +57,24 @@ TEST_F(HandlerGateTest, BreakerOpensAtItsNumberAndLetsOneTry) {
   EXPECT_FALSE(ended(HandlerEnd::Retry));
 }
 
+TEST_F(HandlerGateTest, TellsWhereHandlersStand) {
+  using Standing = HandlerGate::Standing;
+  type_.name = "Enable";
+  type_.handler->breaker = config::BreakerSettings{1, Seconds(30)};
+  const auto standing = [&] { return gate_.standings().at(0); };
+  EXPECT_TRUE(gate_.standings().empty());
+  EXPECT_EQ(ended(HandlerEnd::Retry), Seconds(30));
+  EXPECT_EQ(standing(), std::make_pair(std::string("Enable"), Standing::Paused));
+  clock_.advance(Millis(29'999));
+  EXPECT_EQ(standing().second, Standing::Paused);
+  clock_.advance(Millis(1));
+  EXPECT_EQ(standing().second, Standing::Trying);
+  EXPECT_FALSE(closed());
+  EXPECT_EQ(standing().second, Standing::Trying);
+  EXPECT_FALSE(ended(HandlerEnd::Done));
+  EXPECT_EQ(standing().second, Standing::Through);
+}
+
 TEST_F(HandlerGateTest, OnlyFailuresInARowCount) {
   type_.handler->breaker = config::BreakerSettings{2, Seconds(30)};
   for (const HandlerEnd well : {HandlerEnd::Done, HandlerEnd::Rejected}) {
