@@ -9,6 +9,7 @@
 #include "base/encoding.h"
 #include "cli/completion_port.h"
 #include "cli/store_tools.h"
+#include "cli/worker_ledger.h"
 #include "cli/worker_oversight.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
@@ -36,7 +37,7 @@ class Run {
 
   int run() {
     for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::look_over, &Run::connect,
-                            &Run::find_dead_letters, &Run::lock, &Run::open_completions}) {
+                            &Run::find_dead_letters, &Run::lock, &Run::open_ledger, &Run::open_completions}) {
       if (const auto exit_code = (this->*step)()) return *exit_code;
     }
     return work();
@@ -126,6 +127,7 @@ class Run {
     session_ = std::move(*session);
     const auto reference = client::parse_queue_argument(flags_.queue);
     if (!reference) return usage(reference.error().message);
+    queue_name_ = reference->name;
     for (int attempt = 1;; ++attempt) {
       auto url = client::resolve_queue(session_->client(), *reference);
       if (url) {
@@ -182,11 +184,27 @@ class Run {
     return std::nullopt;
   }
 
+  // Opened last of what may be refused: a run that does not come about leaves no ledger behind.
+  std::optional<int> open_ledger() {
+    auto opened = open_worker_ledger({handoff_.ledger, flags_.ledger, flags_.no_ledger, !flags_.command.empty()}, context_);
+    if (opened) {
+      ledger_ = std::move(*opened);
+      return std::nullopt;
+    }
+    return complain(context_, name_, fmt::format("the ledger: {}", opened.error().message),
+                    exit_code_of_ledger(opened.error().kind));
+  }
+
   worker::WorkerOptions worker_options() const {
     worker::WorkerOptions options;
     options.flow.mode = mode_;
     options.flow.queue = flags_.queue;
     options.flow.oversight = oversight_->get();
+    if (ledger_.ledger) {
+      options.flow.ledger.ledger = ledger_.ledger.get();
+      options.flow.ledger.owner = ledger_.owner;
+      options.flow.ledger.queue = queue_name_;
+    }
     options.flow.on_unmatched = handoff_.on_unmatched;
     options.flow.backoff = handoff_.backoff;
     options.flow.settings = handoff_.worker;
@@ -210,7 +228,8 @@ class Run {
     const worker::RunSummary summary = worker.run();
     if (const Result<void> closed = oversight_->close(); !closed) complain(context_, name_, closed.error().message, kExitFailed);
     tell(summary);
-    if (summary.end == worker::RunEnd::Failed) complain(context_, name_, *summary.error, session_->endpoint().url);
+    if (summary.ledger_error) complain(context_, name_, fmt::format("the ledger: {}", *summary.ledger_error), kExitFailed);
+    if (summary.error) complain(context_, name_, *summary.error, session_->endpoint().url);
     return exit_code_of(summary, mode_, stop_.signal());
   }
 
@@ -231,6 +250,7 @@ class Run {
     json.key("Failed").number(static_cast<std::int64_t>(tally.failed));
     json.key("Interrupted").number(static_cast<std::int64_t>(tally.interrupted));
     json.key("Duplicates").number(static_cast<std::int64_t>(tally.duplicates));
+    json.key("Deferred").number(static_cast<std::int64_t>(tally.deferred));
     json.key("Unsettled").number(static_cast<std::int64_t>(summary.unsettled));
     json.key("Drained").boolean(summary.end == worker::RunEnd::Drained);
     if (summary.counts) {
@@ -255,8 +275,10 @@ class Run {
   std::unique_ptr<WorkerOversight> oversight_;
   std::unique_ptr<Session> session_;
   std::string url_;
+  std::string queue_name_;
   std::string dead_letter_url_;
   std::unique_ptr<HostLock> lock_;
+  WorkerLedger ledger_;
   Logger log_{context_.clock, LogLevel::Off, LogFormat::Text};  // of the completion port; what matters is answered to who asks
   worker::SharedRandom random_{context_.random};
   std::unique_ptr<CompletionPort> completion_port_;
@@ -283,6 +305,9 @@ void add_worker_options(CLI::App& app, WorkerFlags& flags) {
   app.add_option_function<std::string>("--drain-timeout", duration_into(flags.drain_timeout),
                                        "how long running handlers may finish after a stop [worker.drain_timeout, 30s]");
   app.add_option_function<std::string>("--timeout", duration_into(flags.timeout), "of a COMMAND [5m]");
+  CLI::Option* ledger = app.add_option(
+      "--ledger", flags.ledger, "file or postgresql://… with what was done [ledger.path, FERRY_LEDGER; none for a COMMAND]");
+  app.add_flag("--no-ledger", flags.no_ledger, "keep no ledger, whatever handoff.toml says")->excludes(ledger);
   add_client_options(app, flags.client, TranscriptFlag::Yes);
 }
 
@@ -299,7 +324,7 @@ int exit_code_of(const worker::RunSummary& summary, worker::RunMode mode, int si
   const bool trouble = summary.tally.refused + summary.tally.failed + summary.unsettled > 0;
   switch (summary.end) {
     case worker::RunEnd::Failed:
-      return exit_code_of(*summary.error);
+      return summary.error ? exit_code_of(*summary.error) : kExitFailed;
     case worker::RunEnd::Forced:
       return 128 + signal;
     case worker::RunEnd::Stopped:

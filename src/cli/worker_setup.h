@@ -19,7 +19,9 @@ struct WorkerFlags {
   std::optional<Millis> visibility;
   std::optional<Millis> wait;
   std::optional<Millis> drain_timeout;
-  std::optional<Millis> timeout;     ///< of a COMMAND
+  std::optional<Millis> timeout;  ///< of a COMMAND
+  std::string ledger;             ///< where; empty: as handoff.toml says, none for a COMMAND
+  bool no_ledger = false;
   std::vector<std::string> command;  ///< after "--"
   // poll only
   std::optional<Millis> time_max;

@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/suggest.h"
 #include "config/handler_reader.h"
+#include "config/ledger_reader.h"
 #include "config/toml_reader.h"
 #include "config/trust_reader.h"
 
@@ -115,6 +116,7 @@ RequestType read_request(const std::string& name, const toml::table& table, Prob
       }
     }
   }
+  read_ledger_rules(reader, request.ledger);
   request.handler = read_handler(reader, problems);
   if (request.handler) {
     for (const Argument& argument : request.handler->argv) {
@@ -230,6 +232,7 @@ void read_root(const toml::table& table, Handoff& handoff, Problems& problems) {
   handoff.trust = read_trust(root, handoff.folder, problems);
   handoff.audit = read_audit(root, handoff.folder, problems);
   handoff.sender = read_sender(root, handoff.folder, problems);
+  handoff.ledger = read_ledger(root, handoff.folder, problems);
   read_requests(root, handoff, problems);
   root.refuse_unknown_keys();
 }
@@ -288,6 +291,10 @@ std::optional<std::string> RequestType::parameter_refusal(std::string_view value
     if (auto refused = argument_refusal(argument, value)) return refused;
   }
   return std::nullopt;
+}
+
+std::string RequestType::shown_name() const {
+  return name.empty() ? "the command" : name;
 }
 
 const RequestType* Handoff::find(std::string_view name) const {

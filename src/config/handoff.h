@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "config/argument.h"
 #include "config/handler_spec.h"
+#include "config/ledger_settings.h"
 #include "config/parameter.h"
 #include "config/trust_settings.h"
 
@@ -30,10 +31,13 @@ struct RequestType {
   ParameterType parameter;
   std::map<std::string, ParameterType> attributes;  ///< further attributes that its handler uses
   std::optional<HandlerSpec> handler;
+  LedgerRules ledger;
   int line = 0;
 
   /// Why this parameter cannot be sent or handled; nothing when it can. Includes the refusals of the handler's placeholders.
   std::optional<std::string> parameter_refusal(std::string_view value) const;
+  /// Its name; "the command" for that of a COMMAND, which has none.
+  std::string shown_name() const;
 };
 
 inline constexpr int kConcurrencyMax = 4'096;
@@ -72,6 +76,7 @@ struct Handoff {
   TrustTable trust;
   AuditTable audit;
   SenderTable sender;
+  LedgerTable ledger;
   std::vector<RequestType> requests;  ///< in the order of the file
 
   const RequestType* find(std::string_view name) const;

@@ -2,6 +2,7 @@
 // Running one handler for one message: what it is given, what comes of it, and the seam behind which it runs.
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -60,6 +61,8 @@ struct HandlerCall {
   std::string queue{};                  ///< as people call it
   std::string label{};                  ///< how its output lines are marked
   std::string idempotency_key{};        ///< the same in every attempt
+  std::int64_t fence = 0;               ///< of the ledger's claim; 0: there is no ledger, nor is there an attempt's number
+  std::int64_t attempt = 0;             ///< counted from 1
   std::optional<TraceContext> trace{};  ///< whose work this is a part of
   Timestamp deadline{};                 ///< for it to know; what counts is spec->timeout from the start
   std::string envelope{};               ///< with HandlerInput::Envelope

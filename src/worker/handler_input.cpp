@@ -65,13 +65,17 @@ std::string system_time(const sqs::Message& message, std::string_view name) {
   return millis ? format_utc(from_epoch_millis(*millis)) : std::string();
 }
 
-std::string idempotency_key(const sqs::Message& message) {
-  if (auto stamped = signing::request_id_of(message)) return *stamped;
-  if (auto key = text_attribute(message, "idempotency-key"); key && !key->empty()) return *key;
+std::optional<std::string> given_key(const sqs::Message& message) {
+  if (auto stamped = signing::request_id_of(message)) return stamped;
+  if (auto key = text_attribute(message, "idempotency-key"); key && !key->empty()) return key;
   const auto group = system_attribute(message, "MessageGroupId");
   const auto deduplication = system_attribute(message, "MessageDeduplicationId");
   if (group && deduplication) return fmt::format("{}:{}", *group, *deduplication);
-  return message.message_id;
+  return std::nullopt;
+}
+
+std::string idempotency_key(const sqs::Message& message) {
+  return given_key(message).value_or(message.message_id);
 }
 
 std::optional<TraceContext> trace_context(const sqs::Message& message) {
@@ -99,6 +103,10 @@ std::string build_envelope(const HandlerCall& call) {
   envelope["parameter"] = call.parameter;
   envelope["idempotency_key"] = call.idempotency_key;
   envelope["receive_count"] = receive_count(message);
+  if (call.fence > 0) {
+    envelope["fence"] = call.fence;
+    envelope["attempt"] = call.attempt;
+  }
   envelope["deadline"] = format_utc(call.deadline);
   envelope["body"] = message.body;
   envelope["attributes"] = std::move(attributes);
@@ -128,6 +136,10 @@ std::vector<std::string> build_environment(const HandlerCall& call, const Enviro
     if (value && !value->empty() && value->find('\0') == std::string::npos) environment[name] = *value;
   };
   add("FERRY_IDEMPOTENCY_KEY", call.idempotency_key);
+  if (call.fence > 0) {
+    environment["FERRY_FENCE"] = std::to_string(call.fence);
+    environment["FERRY_ATTEMPT"] = std::to_string(call.attempt);
+  }
   add("FERRY_SENT_AT", system_time(message, "SentTimestamp"));
   add("FERRY_FIRST_RECEIVED_AT", system_time(message, "ApproximateFirstReceiveTimestamp"));
   add("FERRY_GROUP_ID", system_attribute(message, "MessageGroupId"));

@@ -25,7 +25,10 @@ std::vector<std::string> build_environment(const HandlerCall& call, const Enviro
 /// The whole message and what the worker knows of it, as JSON in one line (docs/worker.md, "The envelope").
 std::string build_envelope(const HandlerCall& call);
 
-/// The attribute idempotency-key; without it the group and deduplication ids of a FIFO queue; without them the message id.
+/// The key that the sender gave: the request id of a signed or stamped message, or the attribute idempotency-key, or the group
+/// and deduplication ids of a FIFO queue; nothing when there is none of them.
+std::optional<std::string> given_key(const sqs::Message& message);
+/// given_key(), or else the message id.
 std::string idempotency_key(const sqs::Message& message);
 /// The attributes traceparent and tracestate, when the first has the form that W3C Trace Context gives it.
 std::optional<TraceContext> trace_context(const sqs::Message& message);

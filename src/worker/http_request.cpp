@@ -120,6 +120,10 @@ Result<HttpHeaders> build_headers(const HandlerCall& call, const CompletionOffer
   headers.emplace_back("Content-Digest", fmt::format("sha-256=:{}:", base64(sha256(body))));
   add("X-Ferry-Request", call.request);
   add("X-Ferry-Deadline", format_utc(call.deadline));
+  if (call.fence > 0) {
+    add("X-Ferry-Fence", std::to_string(call.fence));
+    add("X-Ferry-Attempt", std::to_string(call.attempt));
+  }
   add(kCompletionTokenHeader, offer.token);
   if (!offer.url.empty()) headers.emplace_back("X-Ferry-Completion-Url", offer.url);
   if (!endpoint.signing_key.empty()) {

@@ -10,17 +10,8 @@ namespace ferry::worker {
 namespace {
 
 constexpr std::size_t kShownBodyBytesMax = 1'000;
-constexpr std::size_t kShownParameterBytesMax = 300;
-constexpr Seconds kUnrecordedDelay{60};     // of what comes when nothing can be recorded any more
-constexpr Seconds kInterruptedDelayMax{5};  // jitter, so that what one worker drops does not hit the next one at once
+constexpr Seconds kUnrecordedDelay{60};  // of what comes when nothing can be recorded any more
 
-std::string shown_parameter(const Job& job) {
-  return job.route.parameter.empty() ? std::string() : fmt::format(" \"{}\"", clip(job.route.parameter, kShownParameterBytesMax));
-}
-
-std::string shown_name(const config::RequestType& type) {
-  return type.name.empty() ? std::string("the command") : type.name;
-}
 }  // namespace
 
 MessageFlow::MessageFlow(FlowOptions options, Parts parts)
@@ -29,7 +20,11 @@ MessageFlow::MessageFlow(FlowOptions options, Parts parts)
       gate_(parts.clock),
       done_(options_.remembered_ids_max),
       refused_(options_.remembered_ids_max),
-      failed_(options_.remembered_ids_max) {}
+      failed_(options_.remembered_ids_max),
+      deferred_(options_.remembered_ids_max) {
+  if (options_.ledger.ledger != nullptr)
+    claims_.emplace(options_.ledger, options_.settings.visibility, parts.clock, parts.random, parts.reporter);
+}
 
 MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   // First whether it is in hand, then whether it is done: what leaves our hands done is noted as done before that.
@@ -42,11 +37,13 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   bool done_before = false;
   bool tried_before = false;
   bool refused_before = false;
+  bool deferred_before = false;
   {
     const std::lock_guard lock(mutex_);
     done_before = done_.contains(message.message_id);
     refused_before = refused_.contains(message.message_id);
     tried_before = failed_.contains(message.message_id);
+    deferred_before = deferred_.contains(message.message_id);
     if (done_before) ++tally_.duplicates;
   }
   if (done_before) {
@@ -59,7 +56,7 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
     give_back(message, retry_delay(message));
     return {};
   }
-  const bool is_new = !refused_before && !tried_before;
+  const bool is_new = !refused_before && !tried_before && !deferred_before;
   if (is_new) {
     const std::lock_guard lock(mutex_);
     ++tally_.taken;
@@ -86,64 +83,12 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   return {is_new, Job{std::move(message), std::move(route)}};
 }
 
-HandlerCall MessageFlow::call_for(const Job& job) const {
-  const config::RequestType& type = *job.route.request;
-  HandlerCall call;
-  call.spec = &*type.handler;
-  call.message = &job.message;
-  call.request = type.name;
-  call.parameter = job.route.parameter;
-  call.queue = options_.queue;
-  call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
-  call.idempotency_key = idempotency_key(job.message);
-  call.trace = trace_context(job.message);
-  call.deadline = parts_.clock.wall() + type.handler->timeout;
-  if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
-  if (type.handler->http) return call;
-  call.argv = job.route.argv;
-  call.environment = build_environment(call, {&options_.settings, options_.environment});
-  call.working_folder = options_.working_folder;
-  return call;
-}
-
-void MessageFlow::begin(const JobPtr& job, const Finish& finish) {
-  if (!before_handler(*job)) {
-    return finish([this, job] { give_up(*job); });
-  }
-  const SteadyTime began = parts_.clock.steady();
-  parts_.runner.start(call_for(*job), [this, job, finish, began](HandlerResult result) {
-    const auto took = std::chrono::duration_cast<Millis>(parts_.clock.steady() - began);
-    finish([this, job, took, result = std::move(result)] { after_handler(*job, result, took); });
-  });
-}
-
-// The last moment at which nothing of the request has happened. False: its handler is not started and the message goes back.
-bool MessageFlow::before_handler(const Job& job) {
-  if (parts_.interrupt.load() > 0) return false;
-  if (options_.oversight != nullptr) {
-    if (options_.oversight->failed()) return false;
-    options_.oversight->started(job, parts_.clock.wall() + job.route.request->handler->timeout);
-  }
-  parts_.reporter.step(
-      fmt::format("processing {} that was {}", job.message.message_id, clip(job.message.body, kShownBodyBytesMax)));
-  parts_.reporter.note(fmt::format("{}: {}{}", job.message.message_id, shown_name(*job.route.request), shown_parameter(job)));
-  return true;
-}
-
-// The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
-// is recorded here.
-void MessageFlow::after_handler(const Job& job, const HandlerResult& result, Millis took) {
-  if (options_.oversight != nullptr) options_.oversight->ended(job, result, took);
-  conclude(job, result, took);
-}
-
-void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis took) {
+void MessageFlow::conclude(const Job& job, const HandlerResult& result, const Ending& ending) {
   const std::string& id = job.message.message_id;
-  const std::string name = shown_name(*job.route.request);
-  const std::optional<Seconds> pause = gate_.ended(*job.route.request, result.end);
+  const std::string name = job.route.request->shown_name();
   switch (result.end) {
     case HandlerEnd::Done: {
-      parts_.reporter.note(fmt::format("{}: {} done in {} ms", id, name, took.count()));
+      parts_.reporter.note(fmt::format("{}: {} done in {} ms", id, name, ending.took.count()));
       parts_.reporter.step(fmt::format("done and deleting {}", id));
       remove(job.message);
       const std::lock_guard lock(mutex_);
@@ -153,9 +98,7 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis t
     case HandlerEnd::Rejected:
       return refuse(job.message, fmt::format("{} rejected it ({})", name, result.detail));
     case HandlerEnd::Interrupted: {
-      give_back(
-          job.message,
-          Seconds(static_cast<std::int64_t>(parts_.random.below(static_cast<std::uint64_t>(kInterruptedDelayMax.count()) + 1))));
+      give_back(job.message, ending.delay);
       parts_.reporter.warn(fmt::format("{}: {} was {}; the message goes back", id, name, result.detail));
       const std::lock_guard lock(mutex_);
       ++tally_.interrupted;
@@ -163,27 +106,27 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, Millis t
     }
     case HandlerEnd::OurFault:
     case HandlerEnd::NotStarted: {
-      give_back(job.message, pause.value_or(retry_delay(job.message)));
+      give_back(job.message, ending.delay);
       return failed_attempt(job.message, fmt::format("{}: {} cannot do its work here ({}); it is paused for {} s", id, name,
-                                                     result.detail, pause.value_or(Seconds(0)).count()));
+                                                     result.detail, ending.pause.value_or(Seconds(0)).count()));
     }
     case HandlerEnd::Retry:
     case HandlerEnd::Unavailable:
     case HandlerEnd::TimedOut:
     case HandlerEnd::Crashed:
     case HandlerEnd::Unknown:
-      attempt_again(job, result, took);
-      if (pause)
-        parts_.reporter.warn(fmt::format("{} has failed too often in a row; it is paused for {} s", name, pause->count()));
+      attempt_again(job, result, ending);
+      if (ending.pause)
+        parts_.reporter.warn(fmt::format("{} has failed too often in a row; it is paused for {} s", name, ending.pause->count()));
       return;
   }
 }
 
-void MessageFlow::attempt_again(const Job& job, const HandlerResult& result, Millis took) {
-  const Seconds delay = result.retry_after.value_or(retry_delay(job.message));
-  give_back(job.message, delay);
-  failed_attempt(job.message, fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s", job.message.message_id,
-                                          shown_name(*job.route.request), result.detail, took.count(), delay.count()));
+void MessageFlow::attempt_again(const Job& job, const HandlerResult& result, const Ending& ending) {
+  give_back(job.message, ending.delay);
+  failed_attempt(job.message,
+                 fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s", job.message.message_id,
+                             job.route.request->shown_name(), result.detail, ending.took.count(), ending.delay.count()));
 }
 
 void MessageFlow::failed_attempt(const sqs::Message& message, const std::string& text) {
@@ -193,7 +136,7 @@ void MessageFlow::failed_attempt(const sqs::Message& message, const std::string&
   if (failed_.add(message.message_id)) ++tally_.failed;
 }
 
-void MessageFlow::refuse(const sqs::Message& message, const std::string& reason) {
+void MessageFlow::refuse(const sqs::Message& message, const std::string& reason, Deletion deletion) {
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -201,7 +144,8 @@ void MessageFlow::refuse(const sqs::Message& message, const std::string& reason)
     if (first) ++tally_.refused;
   }
   const std::string text = fmt::format("REFUSED {}: {}", message.message_id, reason);
-  switch (options_.on_unmatched) {
+  const bool spared = deletion == Deletion::Never && options_.on_unmatched == config::OnUnmatched::Delete;
+  switch (spared ? config::OnUnmatched::Keep : options_.on_unmatched) {
     case config::OnUnmatched::Keep:
       if (first) parts_.reporter.warn(fmt::format("{}; it stays in the queue", text));
       return keep_refused(message, first);

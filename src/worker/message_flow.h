@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "config/handoff.h"
+#include "worker/claims.h"
 #include "worker/dispatcher.h"
 #include "worker/handler.h"
 #include "worker/handler_gate.h"
@@ -42,6 +43,7 @@ struct FlowOptions {
   std::string working_folder;
   std::function<std::optional<std::string>(const std::string&)> environment;  ///< the worker's own
   std::size_t remembered_ids_max = 100'000;                                   ///< of each kind: done, refused, failed
+  LedgerUse ledger;                                                           ///< without one nothing is claimed
   Oversight* oversight = nullptr;                                             ///< outlives the flow; null: nobody looks over it
   std::size_t refused_held_max = 1'000;  ///< Poll: kept invisible until the run ends; more go back at once, with a delay
 };
@@ -55,6 +57,7 @@ struct Tally {
   std::uint64_t attempts_failed = 0;
   std::uint64_t interrupted = 0;
   std::uint64_t duplicates = 0;  ///< deliveries of what was in hand or done already
+  std::uint64_t deferred = 0;    ///< somebody else has them, or they are not due: they went back
 };
 
 class MessageFlow {
@@ -90,18 +93,41 @@ class MessageFlow {
   void give_up(const Job& job);
   /// What was kept invisible because it was refused is seen by others at once. At the end of a run.
   void give_back_refused();
+  /// Prolongs claims that are due; does not block.
+  void renew_claims() {
+    if (claims_) claims_->renew();
+  }
+  /// The ledger's say, if there is one: Claims::pause_left() and Claims::broken().
+  Millis ledger_pause() const { return claims_ ? claims_->pause_left() : Millis(0); }
+  std::optional<std::string> ledger_broken() const { return claims_ ? claims_->broken() : std::nullopt; }
 
   Tally tally() const;
   /// Messages in flight that this run has refused or failed.
   std::int64_t own_in_flight() const;
 
  private:
-  HandlerCall call_for(const Job& job) const;
-  bool before_handler(const Job& job);
-  void after_handler(const Job& job, const HandlerResult& result, Millis took);
-  void conclude(const Job& job, const HandlerResult& result, Millis took);
-  void attempt_again(const Job& job, const HandlerResult& result, Millis took);
-  void refuse(const sqs::Message& message, const std::string& reason);
+  using ClaimHeld = std::optional<ledger::Claim>;  // nothing: there is no ledger
+  struct Ending {
+    Millis took{0};
+    std::optional<Seconds> pause;  // of the handler, from now on
+    Seconds delay{0};              // until the message is seen again, if it goes back
+  };
+  enum class Deletion { Allowed, Never };
+  // message_flow_run.cpp: around the handler
+  HandlerCall call_for(const Job& job, const ClaimHeld& claim) const;
+  bool must_not_begin() const;
+  bool before_handler(const JobPtr& job, const Finish& finish, ClaimHeld& claim);
+  void meet(const Job& job, const ledger::Claim& claim);
+  void not_claimed(const Job& job, const std::string& why);
+  void release_claim(const Job& job);
+  void after_handler(const Job& job, const ClaimHeld& claim, const HandlerResult& result, Millis took);
+  bool record_outcome(const Job& job, const HandlerResult& result, Seconds delay);
+  Seconds delay_after(const HandlerResult& result, std::optional<Seconds> pause, int attempt);
+  void leave(const sqs::Message& message);
+  // message_flow.cpp
+  void conclude(const Job& job, const HandlerResult& result, const Ending& ending);
+  void attempt_again(const Job& job, const HandlerResult& result, const Ending& ending);
+  void refuse(const sqs::Message& message, const std::string& reason, Deletion deletion = Deletion::Allowed);
   void keep_refused(const sqs::Message& message, bool first);
   void dead_letter(const sqs::Message& message);
   bool held_up(const sqs::Message& message);
@@ -113,11 +139,13 @@ class MessageFlow {
   FlowOptions options_;
   Parts parts_;
   HandlerGate gate_;
+  std::optional<Claims> claims_;
   mutable std::mutex mutex_;
   Tally tally_;  // guarded by mutex_, like the rest
   RememberedIds done_;
   RememberedIds refused_;
   RememberedIds failed_;
+  RememberedIds deferred_;
   std::vector<std::string> refused_held_;
 };
 

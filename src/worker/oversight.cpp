@@ -62,14 +62,18 @@ void Oversight::refused(const sqs::Message& message, std::string_view reason) {
   record(audit::refused(ids(message), {"unmatched", std::string(reason), {}}));
 }
 
-void Oversight::started(const Job& job, Timestamp deadline) {
-  const std::string handler = job.route.argv.empty() ? std::string() : job.route.argv.front();
-  record(audit::attempt_started(ids(job.message, job.route.request->name), {receives(job.message), handler, deadline}));
+void Oversight::claimed(const Job& job, const ClaimAnswered& claim) {
+  record(audit::claimed(ids(job.message, job.route.request->name), {std::string(claim.answer), claim.fence, claim.attempt}));
 }
 
-void Oversight::ended(const Job& job, const HandlerResult& result, Millis took) {
-  record(audit::attempt_ended(ids(job.message, job.route.request->name), {receives(job.message), std::string(name_of(result.end)),
-                                                                          result.detail, took, result.output_tail}));
+void Oversight::started(const Job& job, const Started& what) {
+  const std::string handler = job.route.argv.empty() ? std::string() : job.route.argv.front();
+  record(audit::attempt_started(ids(job.message, job.route.request->name), {what.attempt, handler, what.deadline}));
+}
+
+void Oversight::ended(const Job& job, const HandlerResult& result, const Ended& what) {
+  record(audit::attempt_ended(ids(job.message, job.route.request->name),
+                              {what.attempt, std::string(name_of(result.end)), result.detail, what.took, result.output_tail}));
   if (parts_.trail != nullptr) check(parts_.trail->flush());
 }
 

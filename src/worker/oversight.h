@@ -2,6 +2,7 @@
 // Looks over messages on their way through the worker: says whose may not pass, and keeps the record of what happens to them.
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,25 @@ class Oversight {
   std::optional<std::string> refusal(const sqs::Message& message, const Route& route);
   /// Whoever refused it: `reason` is what people are told.
   void refused(const sqs::Message& message, std::string_view reason);
-  void started(const Job& job, Timestamp deadline);
+  /// What the ledger answered: one of the names that claims.h has; fence 0 when it was not granted.
+  struct ClaimAnswered {
+    std::string_view answer;
+    std::int64_t fence = 0;
+    std::int64_t attempt = 0;
+  };
+  void claimed(const Job& job, const ClaimAnswered& claim);
+  /// `attempt`: the ledger's number; without a ledger the receive count.
+  struct Started {
+    std::int64_t attempt = 0;
+    Timestamp deadline;
+  };
+  void started(const Job& job, const Started& what);
   /// On record when it returns: blocks for the disk.
-  void ended(const Job& job, const HandlerResult& result, Millis took);
+  struct Ended {
+    std::int64_t attempt = 0;  ///< like Started's
+    Millis took{0};
+  };
+  void ended(const Job& job, const HandlerResult& result, const Ended& what);
   /// "deleted", "returned", "dead-lettered", "kept".
   void settled(const sqs::Message& message, std::string_view how, std::optional<Seconds> visible_in = std::nullopt);
 

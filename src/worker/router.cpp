@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "base/suggest.h"
+#include "worker/handler_input.h"
 #include "worker/transcript.h"
 
 namespace ferry::worker {
@@ -72,6 +73,12 @@ std::variant<Route, Refusal> Router::route(const sqs::Message& message) const {
                                  clip(route.parameter, kShownBytesMax), *refused)};
     }
     if (auto refused = check_attributes(*route.request, values)) return *refused;
+  }
+  if (route.request->ledger.require_key && !given_key(message)) {
+    return Refusal{
+        fmt::format("{}: it has no key of its sender's (ferry send stamps one, others set the attribute idempotency-key), "
+                    "and require_key asks for one",
+                    route.request->name)};
   }
   auto argv = config::expand(route.request->handler->argv, values);
   if (!argv) return Refusal{fmt::format("{}: {}", route.request->name, argv.error().message)};

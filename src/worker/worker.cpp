@@ -61,7 +61,11 @@ RunSummary Worker::run() {
                 dispatcher_->look_again();
                 return kWatchTick;
               }),
-              BackgroundLoop([this] { return heartbeat_.beat(); }), BackgroundLoop([this] { return settler_.flush(); })};
+              BackgroundLoop([this] {
+                flow_.renew_claims();  // first, and without waiting: a slow database must not cost a visibility
+                return heartbeat_.beat();
+              }),
+              BackgroundLoop([this] { return settler_.flush(); })};
   settler_.on_added([&loops] { loops.settle.poke(); });
   if (is_poll()) tell_counts("at the start");
   std::optional<RunEnd> end;
@@ -79,6 +83,8 @@ RunSummary Worker::run() {
     if (left.visible + left.in_flight + left.delayed <= own) summary.end = RunEnd::Drained;
   }
   summary.error = error_;
+  summary.ledger_error = flow_.ledger_broken();
+  if (summary.ledger_error) summary.end = RunEnd::Failed;
   return summary;
 }
 
@@ -90,8 +96,10 @@ std::optional<RunEnd> Worker::next_step() {
     dispatcher_->wait_for_change(kWaitTick);
     return std::nullopt;
   }
+  if (flow_.ledger_broken()) return RunEnd::Failed;
   const std::size_t room = dispatcher_->room();
-  if (room == 0) {
+  // While the ledger fails nothing could be run; receiving would only bring messages nearer to the dead letters.
+  if (room == 0 || (!is_poll() && flow_.ledger_pause() > Millis(0))) {
     dispatcher_->wait_for_change(kWaitTick);
     return std::nullopt;
   }

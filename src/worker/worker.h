@@ -36,15 +36,16 @@ enum class RunEnd {
   LimitReached,  ///< Poll: messages_max or time_max, with work left
   Stopped,       ///< asked to, and everything running has finished
   Forced,        ///< asked to, and handlers were interrupted
-  Failed,        ///< a receive error that ends the run: RunSummary::error
+  Failed,        ///< a receive error that ends the run, or the ledger: RunSummary::error, ledger_error
 };
 
 struct RunSummary {
   RunEnd end = RunEnd::Drained;
   Tally tally;
-  std::size_t unsettled = 0;               ///< messages whose deletion or return was given up
-  std::optional<client::CallError> error;  ///< Failed
-  std::optional<QueueCounts> counts;       ///< Poll: at the end, if they can be had
+  std::size_t unsettled = 0;                ///< messages whose deletion or return was given up
+  std::optional<client::CallError> error;   ///< Failed, because of the queue
+  std::optional<std::string> ledger_error;  ///< Failed, because the ledger answers nothing any more
+  std::optional<QueueCounts> counts;        ///< Poll: at the end, if they can be had
 };
 
 class Worker {

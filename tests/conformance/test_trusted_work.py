@@ -94,10 +94,11 @@ def test_only_what_was_signed_by_whom_it_may_be_reaches_a_handler(ferry, queue, 
     assert report["Whole"] and report["Chains"][0]["State"] == "closed"
     assert report["Chains"][0]["SignedUpTo"] == report["Chains"][0]["Last"]
     told = [document["Record"] for document in json.loads(ferry("audit", "why", sent, "trail").stdout)]
-    assert [record["event"] for record in told] == ["received", "verified", "attempt-started", "attempt-ended", "settled"]
+    assert [record["event"] for record in told] == ["received", "verified", "claimed", "attempt-started", "attempt-ended", "settled"]
     assert told[1]["fields"]["sender"] == "alice"
-    assert told[3]["fields"]["outcome"] == "done" and "did good" in told[3]["fields"]["output"]
-    assert told[4]["fields"] == {"how": "deleted"}
+    assert told[2]["fields"]["answer"] == "run"
+    assert told[4]["fields"]["outcome"] == "done" and "did good" in told[4]["fields"]["output"]
+    assert told[5]["fields"] == {"how": "deleted"}
     told = ferry("audit", "why", unsigned, "trail", "-o", "table").stdout
     assert "refused as Enable: it is not signed (unsigned)" in told
 

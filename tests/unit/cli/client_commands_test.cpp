@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -37,7 +38,8 @@ class ClientCommands : public testing::Test {
                   {"AWS_MAX_ATTEMPTS", "1"},
                   {"USER", "Jane"},
                   {"PATH", "/usr/bin:/bin"},
-                  {"XDG_RUNTIME_DIR", folder_.path()}};
+                  {"XDG_RUNTIME_DIR", folder_.path()},
+                  {"XDG_STATE_HOME", folder_.file("state")}};
     folder_.write("handle.sh", "#!/bin/sh\necho \"$1\" >>\"$0.log\"\necho \"handled $1\"\n", 0755);
     folder_.write(
         "handoff.toml",
@@ -438,11 +440,13 @@ TEST_F(ClientCommands, UnmatchedGoToTheDeadLetterQueueOfTheFile) {
 
 TEST_F(ClientCommands, WorkRunsUntilStopped) {
   server_.queue().add("Enable", "x");
-  std::thread stopper([this] {
-    while (server_.queue().removals().empty()) sleep_for(Millis(2));
+  std::atomic<bool> ended{false};
+  std::thread stopper([&] {
+    while (server_.queue().removals().empty() && !ended) sleep_for(Millis(2));
     stop_.request(SIGTERM);
   });
   EXPECT_EQ(run(work_command, {"q", "--config", config(), "--wait", "1"}), kExitDone) << err_;
+  ended = true;
   stopper.join();
   EXPECT_EQ(folder_.read("handle.sh.log"), "x\n");
   EXPECT_EQ(out_, "");
@@ -451,12 +455,14 @@ TEST_F(ClientCommands, WorkRunsUntilStopped) {
 TEST_F(ClientCommands, SecondSignalForcesTheEnd) {
   folder_.write("slow.sh", "#!/bin/sh\n: >\"$0.begun\"\nexec sleep 1000\n", 0755);
   server_.queue().add("", "");
-  std::thread stopper([this] {
-    while (::access(folder_.file("slow.sh.begun").c_str(), F_OK) != 0) sleep_for(Millis(2));
+  std::atomic<bool> ended{false};
+  std::thread stopper([&] {
+    while (::access(folder_.file("slow.sh.begun").c_str(), F_OK) != 0 && !ended) sleep_for(Millis(2));
     stop_.request(SIGTERM);
     stop_.request(SIGINT);
   });
   EXPECT_EQ(run(work_command, {"q", "--wait", "1", "--", folder_.file("slow.sh")}), 128 + SIGTERM) << err_;
+  ended = true;
   stopper.join();
   EXPECT_EQ(server_.queue().stored().size(), 1u);
 }

@@ -1,0 +1,213 @@
+// The middle of a message's way: claimed, handed to its handler, its outcome recorded.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "worker/backoff.h"
+#include "worker/message_flow.h"
+
+namespace ferry::worker {
+namespace {
+
+constexpr std::size_t kShownBodyBytesMax = 1'000;
+constexpr std::size_t kShownParameterBytesMax = 300;
+constexpr Seconds kInterruptedDelayMax{5};  // jitter, so that what one worker drops does not hit the next one at once
+constexpr Seconds kDeferredJitterMax{2};
+constexpr Seconds kLedgerFailedDelayMin{5};
+
+Seconds jitter(Seconds most, Random& random) {
+  return Seconds(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(most.count()) + 1)));
+}
+
+std::string shown_parameter(const Job& job) {
+  return job.route.parameter.empty() ? std::string() : fmt::format(" \"{}\"", clip(job.route.parameter, kShownParameterBytesMax));
+}
+
+int attempt_of(const Job& job, const std::optional<ledger::Claim>& claim) {
+  if (!claim) return receive_count(job.message);
+  return static_cast<int>(std::clamp<std::int64_t>(claim->attempt, 1, std::numeric_limits<int>::max()));
+}
+}  // namespace
+
+HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const {
+  const config::RequestType& type = *job.route.request;
+  HandlerCall call;
+  call.spec = &*type.handler;
+  call.message = &job.message;
+  call.request = type.name;
+  call.parameter = job.route.parameter;
+  call.queue = options_.queue;
+  call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
+  call.idempotency_key = idempotency_key(job.message);
+  if (claim) {
+    call.fence = claim->fence;
+    call.attempt = claim->attempt;
+  }
+  call.trace = trace_context(job.message);
+  call.deadline = parts_.clock.wall() + type.handler->timeout;
+  if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
+  if (type.handler->http) return call;
+  call.argv = job.route.argv;
+  call.environment = build_environment(call, {&options_.settings, options_.environment});
+  call.working_folder = options_.working_folder;
+  return call;
+}
+
+void MessageFlow::begin(const JobPtr& job, const Finish& finish) {
+  ClaimHeld claim;
+  if (!before_handler(job, finish, claim)) return;
+  const SteadyTime began = parts_.clock.steady();
+  parts_.runner.start(call_for(*job, claim), [this, job, claim, finish, began](HandlerResult result) {
+    const auto took = std::chrono::duration_cast<Millis>(parts_.clock.steady() - began);
+    finish([this, job, claim, took, result = std::move(result)] { after_handler(*job, claim, result, took); });
+  });
+}
+
+bool MessageFlow::must_not_begin() const {
+  return parts_.interrupt.load() > 0 || (options_.oversight != nullptr && options_.oversight->failed());
+}
+
+// The last moment at which nothing of the request has happened. False: its handler is not started, and `finish` was called.
+bool MessageFlow::before_handler(const JobPtr& job, const Finish& finish, ClaimHeld& claim) {
+  const auto not_begun = [&](std::function<void()> task) {
+    finish([this, job, task = std::move(task)] {
+      gate_.not_begun(*job->route.request);
+      task();
+    });
+    return false;
+  };
+  if (must_not_begin()) return not_begun([this, job] { give_up(*job); });
+  if (claims_) {
+    const auto answer = claims_->claim(*job);
+    if (!answer) return not_begun([this, job, why = answer.error().message] { not_claimed(*job, why); });
+    claim = *answer;
+    if (options_.oversight != nullptr) options_.oversight->claimed(*job, {name_of(claim->answer), claim->fence, claim->attempt});
+    if (!is_granted(*claim)) return not_begun([this, job, met = *claim] { meet(*job, met); });
+    if (must_not_begin()) return not_begun([this, job] { release_claim(*job); });
+    if (claim->after_loss)
+      parts_.reporter.warn(fmt::format("{}: whoever had it before let the claim run out, and may have done its work; attempt {}",
+                                       job->message.message_id, claim->attempt));
+  }
+  if (options_.oversight != nullptr)
+    options_.oversight->started(*job, {attempt_of(*job, claim), parts_.clock.wall() + job->route.request->handler->timeout});
+  parts_.reporter.step(
+      fmt::format("processing {} that was {}", job->message.message_id, clip(job->message.body, kShownBodyBytesMax)));
+  parts_.reporter.note(fmt::format("{}: {}{}", job->message.message_id, job->route.request->shown_name(), shown_parameter(*job)));
+  return true;
+}
+
+// The ledger says that the handler is not to be started.
+void MessageFlow::meet(const Job& job, const ledger::Claim& claim) {
+  const sqs::Message& message = job.message;
+  const std::string name = job.route.request->shown_name();
+  switch (claim.answer) {
+    case ledger::ClaimAnswer::AlreadyDone: {
+      parts_.reporter.step(fmt::format("{} was done before; deleting it", message.message_id));
+      remove(message);
+      const std::lock_guard lock(mutex_);
+      ++tally_.duplicates;
+      return;
+    }
+    case ledger::ClaimAnswer::Rejected:
+      return refuse(message, fmt::format("{} rejected it before ({})", name, claim.detail));
+    case ledger::ClaimAnswer::Parked:
+      return refuse(message,
+                    fmt::format("{}: it is parked until a person decides ({}): ferry ledger show {}", name, claim.detail,
+                                message.message_id),
+                    Deletion::Never);
+    case ledger::ClaimAnswer::Conflict:
+      return refuse(
+          message,
+          fmt::format("{}: CONFLICT: the key \"{}\" belongs to another request, which came as {}; the sender has used it "
+                      "for two",
+                      name, clip(idempotency_key(message), kShownParameterBytesMax), claim.message_id),
+          Deletion::Never);
+    case ledger::ClaimAnswer::Deferred:
+    case ledger::ClaimAnswer::NotYet:
+    case ledger::ClaimAnswer::Run:
+    case ledger::ClaimAnswer::Mine:
+      break;
+  }
+  const Seconds wait = std::chrono::ceil<Seconds>(claim.wait) + jitter(kDeferredJitterMax, parts_.random);
+  parts_.reporter.step(fmt::format("{} {}; it goes back for {} s", message.message_id,
+                                   claim.answer == ledger::ClaimAnswer::Deferred ? "is in somebody else's hands" : "is not due",
+                                   wait.count()));
+  give_back(message, wait);
+  const std::lock_guard lock(mutex_);
+  if (deferred_.add(message.message_id)) ++tally_.deferred;
+}
+
+void MessageFlow::not_claimed(const Job& job, const std::string& why) {
+  const Seconds delay = std::max(kLedgerFailedDelayMin, std::chrono::ceil<Seconds>(claims_->pause_left())) +
+                        jitter(kDeferredJitterMax, parts_.random);
+  give_back(job.message, delay);
+  failed_attempt(job.message, fmt::format("{}: given back for {} s, not run, because the ledger fails: {}",
+                                          job.message.message_id, delay.count(), why));
+}
+
+// It was claimed, and we are to stop before its handler was started.
+void MessageFlow::release_claim(const Job& job) {
+  ledger::Outcome outcome;
+  outcome.kind = ledger::OutcomeKind::Released;
+  if (claims_->end(job.message.message_id, std::move(outcome)) != Claims::Ended::Recorded) return leave(job.message);
+  give_up(job);
+}
+
+// The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
+// is recorded here.
+void MessageFlow::after_handler(const Job& job, const ClaimHeld& claim, const HandlerResult& result, Millis took) {
+  const int attempt = attempt_of(job, claim);
+  if (options_.oversight != nullptr) options_.oversight->ended(job, result, {attempt, took});
+  Ending ending{took, gate_.ended(*job.route.request, result.end)};
+  ending.delay = delay_after(result, ending.pause, attempt);
+  if (claim && !record_outcome(job, result, ending.delay)) return;
+  conclude(job, result, ending);
+}
+
+// Drawn once: the ledger and the queue are told the same.
+Seconds MessageFlow::delay_after(const HandlerResult& result, std::optional<Seconds> pause, int attempt) {
+  const auto backoff = [&] { return retry_visibility(options_.backoff, attempt, parts_.random); };
+  switch (result.end) {
+    case HandlerEnd::Done:
+    case HandlerEnd::Rejected:
+      return Seconds(0);
+    case HandlerEnd::Interrupted:
+      return jitter(kInterruptedDelayMax, parts_.random);
+    case HandlerEnd::OurFault:
+    case HandlerEnd::NotStarted:
+      return pause ? *pause : backoff();
+    case HandlerEnd::Retry:
+    case HandlerEnd::Unavailable:
+    case HandlerEnd::TimedOut:
+    case HandlerEnd::Crashed:
+    case HandlerEnd::Unknown:
+      break;
+  }
+  return result.retry_after ? *result.retry_after : backoff();
+}
+
+// False: the outcome is not on record, and the message was left for others.
+bool MessageFlow::record_outcome(const Job& job, const HandlerResult& result, Seconds delay) {
+  const std::string& id = job.message.message_id;
+  const Claims::Ended ended = claims_->end(id, outcome_of(result, delay));
+  if (ended == Claims::Ended::Recorded) return true;
+  leave(job.message);
+  failed_attempt(
+      job.message,
+      ended == Claims::Ended::Fenced
+          ? fmt::format("{}: {} ended ({}) after its claim was taken away; that does not count, and the message is left", id,
+                        job.route.request->shown_name(), name_of(result.end))
+          : fmt::format("{}: {} ended ({}), which is not on record; the message is left and comes again", id,
+                        job.route.request->shown_name(), name_of(result.end)));
+  return false;
+}
+
+// Neither deleted nor given back: it is seen again when its visibility timeout is over.
+void MessageFlow::leave(const sqs::Message& message) {
+  parts_.heartbeat.release(message.message_id);
+  if (options_.oversight != nullptr) options_.oversight->settled(message, "kept");
+}
+
+}  // namespace ferry::worker
