@@ -81,15 +81,16 @@ IdentityCheck::IdentityCheck(const access::KeyRing* keys, const Clock& clock)
 
 sqs::ApiResult<Identity> IdentityCheck::identify_unsigned(const http::Request& request) const {
   // SDKs never send these headers; a browser always sends one of them with a form post to another site. With an image, older
-  // ones send nothing but the Referer, and not even that if the page forbids it: they are known by their name.
+  // ones send nothing but the Referer, and not even that if the page forbids it: they are known by their name. What is
+  // signed is no browser's, whatever its name (that of Celery's transport is Mozilla): no page can have that header sent unasked.
   const std::string_view origin = request.header("Origin");
   const std::string_view site = request.header("Sec-Fetch-Site");
   const std::string_view host = request.header("Host");
   const std::string_view referer = request.header("Referer");
   const bool same_referer = !host.empty() && (std::string(referer) + "/").starts_with(fmt::format("http://{}/", host));
   const bool same_origin = !host.empty() && (origin == fmt::format("http://{}", host));
-  const bool nameless_browser =
-      request.header("User-Agent").starts_with("Mozilla/") && origin.empty() && referer.empty() && site.empty();
+  const bool nameless_browser = request.header("User-Agent").starts_with("Mozilla/") && origin.empty() && referer.empty() &&
+                                site.empty() && !request.header("Authorization").starts_with("AWS4-");
   if ((!origin.empty() && !same_origin) || (!referer.empty() && !same_referer) || nameless_browser ||
       (!site.empty() && site != "same-origin" && site != "none")) {
     return api_fail(sqs::ErrorCode::AccessDenied, "Requests from web pages of another origin are refused.");

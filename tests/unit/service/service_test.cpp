@@ -337,6 +337,21 @@ TEST_F(ServiceTest, ABrowserThatSendsNothingElseIsKnownByItsName) {
   FakeExchange::Headers typed = browser;
   typed.emplace_back("Sec-Fetch-Site", "none");
   EXPECT_EQ(start("GET", "/?Action=ListQueues", typed, "")->response().status, 200) << "typed into the address bar";
+  FakeExchange::Headers with_password = browser;
+  with_password.emplace_back("Authorization", "Basic dTpw");
+  EXPECT_EQ(start("GET", "/?Action=ListQueues", with_password, "")->response().status, 403) << "of http://u:p@localhost";
+}
+
+TEST_F(ServiceTest, AProgramThatSignsMayCallItselfMozilla) {
+  const FakeExchange::Headers celery = {
+      {"Host", "localhost:9324"},
+      {"User-Agent", "Mozilla/5.0 (compatible; pycurl)"},
+      {"Authorization",
+       "AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=00"}};
+  EXPECT_EQ(start("GET", "/?Action=ListQueues", celery, "")->response().status, 200);
+  FakeExchange::Headers elsewhere = celery;
+  elsewhere.emplace_back("Origin", "http://evil.example");
+  EXPECT_EQ(start("GET", "/?Action=ListQueues", elsewhere, "")->response().status, 403);
 }
 
 TEST_F(ServiceTest, OtherMethodsAreRefused) {
