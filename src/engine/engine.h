@@ -119,6 +119,15 @@ struct QueueCounts {
   std::uint64_t delayed = 0;
 };
 
+/// A queue for who watches it.
+struct QueueOverview {
+  QueueKey key;
+  QueueCounts counts;
+  std::optional<Timestamp> oldest{};  ///< enqueue time, on engine time, of the oldest message; nothing: there is none
+  std::uint64_t arrivals = 0;         ///< messages sent or moved here since the start of the engine
+  std::uint64_t departures = 0;       ///< messages deleted, moved away, expired or purged since then
+};
+
 class EngineRepair;
 
 class Engine final : public store::Owner {
@@ -227,6 +236,8 @@ class Engine final : public store::Owner {
   };
   Totals totals();
   QueueCounts counts(const QueueRef& queue);
+  /// Of at most `max` queues: account by account, region by region, names ascending. Each at a moment of its own.
+  std::vector<QueueOverview> overviews(std::size_t max);
 
   /// Called for every on_durable()/on_failed() of the store, on its thread. Set once, before use.
   void set_commit_listener(std::function<void(store::Position)> durable, std::function<void(const Error&)> failed);

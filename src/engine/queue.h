@@ -102,6 +102,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Answer<sqs::EmptyResponse> set_tags(const std::function<sqs::ApiResult<sqs::TextMap>(const sqs::TextMap& current)>& change);
   Seconds default_wait_time();
   QueueCounts counts();
+  QueueOverview overview();
 
   // Attributes change under the directory's lock alone: what was read and checked under it still holds when it is set.
   Answer<sqs::QueueAttributes> attributes();
@@ -282,6 +283,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<std::int64_t> purged_ms_;  // engine time
   std::int64_t latest_ms_ = 0;             // engine time of the last operation: enqueue times never fall
   std::uint64_t next_sequence_ = 1;
+  std::uint64_t first_arrival_ = 1;     // what next_sequence_ was at the start
+  std::uint64_t present_at_start_ = 0;  // messages
   MessageIndex index_;
   std::unique_ptr<Line> line_;
   Timers timers_;  // of messages in flight, and of delayed ones on standard queues

@@ -404,6 +404,7 @@ Result<void> Queue::finish_recovery(Timestamp now) {
   const Hold hold(*this);
   last_ = shared_.store.last();
   latest_ms_ = to_epoch_millis(now);
+  first_arrival_ = next_sequence_;
   replay_expired(expired_);  // a checkpoint may have been written in the middle of a sweep
   std::vector<Timer> timers;
   delays_from_ = next_sequence_;
@@ -434,6 +435,7 @@ Result<void> Queue::finish_recovery(Timestamp now) {
   line_->settle(latest_ms_);
   window_.settle(latest_ms_);
   for (const auto& [sequence, entry] : quarantined_) shared_.store.retain(entry.location);
+  present_at_start_ = index_.size() + quarantined_.size();
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "service/peek.h"
 #include "service/poll.h"
+#include "service/queue_metrics.h"
 
 namespace ferry::service {
 
@@ -123,8 +124,9 @@ http::Response Service::metrics_page() {
   page.gauge("ferry_http_connections_open", "Connections open now.", server.connections_open);
   constexpr std::string_view kMethod = "ferry_store_sync_method_info";
   return text_response(200, "text/plain; version=0.0.4",
-                       fmt::format("{}# HELP {} How groups are made durable.\n# TYPE {} gauge\n{}{{method=\"{}\"}} 1\n",
-                                   page.text(), kMethod, kMethod, kMethod, stats.sync_method));
+                       fmt::format("{}# HELP {} How groups are made durable.\n# TYPE {} gauge\n{}{{method=\"{}\"}} 1\n{}",
+                                   page.text(), kMethod, kMethod, kMethod, stats.sync_method,
+                                   queue_metrics(engine_.overviews(kQueueSeriesMax), totals.queues, engine_.now())));
 }
 
 void Service::handle_api(const std::shared_ptr<http::Exchange>& exchange) {
