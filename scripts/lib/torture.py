@@ -31,6 +31,7 @@ PARTS = {
     "disk": ("disks that are full, or fail", "pytest", ["test_disk_full.py", "test_disk_errors.py"]),
     "size": ("more than fits into memory, and more than the folder may keep", "pytest", ["test_size.py"]),
     "backup": ("backups under load, and killed ones", "pytest", ["test_backup.py"]),
+    "worker": ("two workers with a ledger, and their server, killed while they carry out requests", "pytest", ["test_worker_campaign.py"]),
 }
 
 
