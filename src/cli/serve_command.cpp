@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "access/keys.h"
+#include "base/notify.h"
 #include "base/posix_file.h"
 #include "cli/serve_options.h"
 #include "cli/version.h"
@@ -26,6 +27,7 @@ namespace ferry::cli {
 namespace {
 
 constexpr std::chrono::seconds kStopDeadline{30};  // for answers that wait for the disk; long polls are ended at once
+constexpr std::chrono::seconds kStopMargin{30};    // to close the store after that
 
 constexpr const char* kExamples = R"(
 Examples:
@@ -193,6 +195,8 @@ int run(const ServeOptions& options, CommandContext& context) {
         log.error("the store failed; stopping so that nothing unsafe is answered", {{"error", error.message}});
         std::_Exit(kExitFailed);
       });
+  const ServiceNotifier notifier(context.environment);
+  notifier.status("recovering the store");
   const SteadyTime before = clock.steady();
   if (auto recovered = journal.recover(engine); !recovered) return stop_with(kExitFailed, recovered.error());
   server->start();
@@ -213,11 +217,14 @@ int run(const ServeOptions& options, CommandContext& context) {
   int exit_code = 0;
   const auto announced = options.ready_file.empty() ? Result<void>() : write_ready_file(options.ready_file, url);
   if (announced) {
+    notifier.ready(fmt::format("serving at {}", url));
     log.info("stopping", {{"signal", wait_for_stop(signals)}});
   } else {
     exit_code = stop_with(kExitFailed, announced.error());
   }
   exit_on_next_signal(signals);
+  notifier.stopping("answering what waits for the disk");
+  notifier.extend_timeout(kStopDeadline + kStopMargin);
   service.drain();
   server->stop(kStopDeadline);
   ticker.stop();
