@@ -114,31 +114,17 @@ int exit_code_of(const client::CallError& error) {
 }
 
 Session::Session(const ClientOptions& options, const CommandContext& context)
-    : log_(context.clock, log_level(options), LogFormat::Text, context.err),
-      environment_(context.variables != nullptr ? *context.variables : client::process_environment()) {}
+    : log_(context.clock, log_level(options), LogFormat::Text, context.err) {}
 
 Result<std::unique_ptr<Session>> Session::open(const ClientOptions& options, const std::string& queue,
                                                const CommandContext& context) {
   std::unique_ptr<Session> session(new Session(options, context));
-  FERRY_TRY(const client::SharedConfig shared, client::load_shared_config(session->environment_));
-  FERRY_TRY(session->profile_, client::select_profile(shared, session->environment_, options.profile));
-  const client::EndpointRequest request{options.endpoint_url, options.region, options.amazon, queue};
-  FERRY_TRY(session->endpoint_, client::resolve_endpoint(request, session->environment_, session->profile_));
-  client::ClientOptions client_options;
-  client_options.endpoint_url = session->endpoint_.url;
-  client_options.region = session->endpoint_.region;
-  FERRY_TRY(client_options.attempts_max,
-            client::resolve_attempts(session->environment_, session->profile_, client_options.attempts_max));
-  client::TransportOptions transport;
-  transport.connect_timeout = client_options.connect_timeout;
-  transport.ca_bundle = client::value_of(session->environment_, "AWS_CA_BUNDLE");
-  session->transport_ = client::make_curl_transport(transport);
-  session->metadata_ = client::make_curl_transport(client::metadata_transport_options());
-  session->credentials_ = client::make_credential_source(
-      session->endpoint_.kind, session->profile_, session->environment_,
-      {*session->metadata_, client::make_command_runner(context.clock), context.clock, context.random, session->log_});
-  session->client_ = std::make_unique<client::Client>(client_options, *session->transport_, *session->credentials_, context.clock,
-                                                      context.random, session->log_);
+  client::SessionRequest request;
+  request.endpoint = {options.endpoint_url, options.region, options.amazon, queue};
+  request.profile = options.profile;
+  FERRY_TRY(session->session_,
+            client::Session::open(request, context.variables != nullptr ? *context.variables : client::process_environment(),
+                                  context.clock, context.random, session->log_));
   return session;
 }
 

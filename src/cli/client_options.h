@@ -11,8 +11,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "client/client.h"
-#include "client/credentials.h"
 #include "client/endpoint.h"
+#include "client/session.h"
 #include "config/handoff.h"
 #include "worker/transcript.h"
 
@@ -48,7 +48,7 @@ int complain(const CommandContext& context, std::string_view command, const clie
 /// 3 no such queue, 4 not authorised, 5 not reachable, 130 cancelled, 1 anything else.
 int exit_code_of(const client::CallError& error);
 
-/// A client and what it is made of.
+/// A client as the flags ask for it, and where it says what it does.
 class Session {
  public:
   /// Endpoint, region and credentials for calls about `queue` (name, URL, ARN or empty). No call is made yet.
@@ -57,20 +57,14 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  client::Client& client() { return *client_; }
-  const client::Endpoint& endpoint() const { return endpoint_; }
+  client::Client& client() { return session_->client(); }
+  const client::Endpoint& endpoint() const { return session_->endpoint(); }
 
  private:
   Session(const ClientOptions& options, const CommandContext& context);
 
   Logger log_;
-  client::Environment environment_;
-  client::Profile profile_;
-  client::Endpoint endpoint_;
-  std::unique_ptr<client::Transport> transport_;
-  std::unique_ptr<client::Transport> metadata_;
-  std::unique_ptr<client::CredentialSource> credentials_;
-  std::unique_ptr<client::Client> client_;
+  std::unique_ptr<client::Session> session_;
 };
 
 /// The URL of a queue argument; an exit code when there is none, everything said.

@@ -10,11 +10,11 @@
 #include "cli/completion_port.h"
 #include "cli/store_tools.h"
 #include "cli/worker_ledger.h"
-#include "cli/worker_oversight.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
 #include "worker/http_runner.h"
+#include "worker/oversight_setup.h"
 #include "worker/process_runner.h"
 #include "worker/runner_by_kind.h"
 
@@ -114,7 +114,8 @@ class Run {
   }
 
   std::optional<int> look_over() {
-    auto oversight = WorkerOversight::open(handoff_, flags_.queue, context_, *reporter_);
+    auto oversight = worker::WorkerOversight::open(handoff_, flags_.queue,
+                                                   {context_.environment, context_.clock, context_.random, *reporter_});
     if (!oversight) return usage(oversight.error().message);
     oversight_ = std::move(*oversight);
     return std::nullopt;
@@ -272,7 +273,7 @@ class Run {
   std::optional<worker::Router> router_;
   std::unique_ptr<worker::Transcript> transcript_;
   std::optional<worker::Reporter> reporter_;
-  std::unique_ptr<WorkerOversight> oversight_;
+  std::unique_ptr<worker::WorkerOversight> oversight_;
   std::unique_ptr<Session> session_;
   std::string url_;
   std::string queue_name_;

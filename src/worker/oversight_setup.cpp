@@ -1,35 +1,33 @@
-#include "cli/worker_oversight.h"
+#include "worker/oversight_setup.h"
 
 #include <fmt/format.h>
 
 #include "client/queue_reference.h"
-#include "signing/key_file.h"
 
-namespace ferry::cli {
+namespace ferry::worker {
 
 Result<std::unique_ptr<WorkerOversight>> WorkerOversight::open(const config::Handoff& handoff, const std::string& queue,
-                                                               const CommandContext& context, worker::Reporter& reporter) {
+                                                               const OversightSeams& seams) {
   std::unique_ptr<WorkerOversight> made(new WorkerOversight());
-  FERRY_TRY_VOID(made->open_trust(handoff.trust, queue, context));
-  FERRY_TRY_VOID(made->open_trail(handoff.audit, context));
+  FERRY_TRY_VOID(made->open_trust(handoff.trust, queue, seams));
+  FERRY_TRY_VOID(made->open_trail(handoff.audit, seams));
   if (made->admission_ || made->trail_)
     made->oversight_.emplace(
-        worker::Oversight::Parts{made->admission_ ? &*made->admission_ : nullptr, made->trail_.get(), reporter, queue});
+        Oversight::Parts{made->admission_ ? &*made->admission_ : nullptr, made->trail_.get(), seams.reporter, queue});
   return made;
 }
 
-Result<void> WorkerOversight::open_trust(const config::TrustTable& table, const std::string& queue,
-                                         const CommandContext& context) {
+Result<void> WorkerOversight::open_trust(const config::TrustTable& table, const std::string& queue, const OversightSeams& seams) {
   if (table.senders.empty()) return {};
   auto settings = signing::load_allowed_senders(table.senders);
   if (!settings) return fail(ErrorKind::InvalidArgument, settings.error().text());
   FERRY_TRY(const client::QueueReference reference, client::parse_queue_argument(queue));
   trust_.emplace(std::move(*settings));
-  admission_.emplace(signing::Admission::Options{reference.name, table.unsigned_messages}, *trust_, context.clock);
+  admission_.emplace(signing::Admission::Options{reference.name, table.unsigned_messages}, *trust_, seams.clock);
   return {};
 }
 
-Result<void> WorkerOversight::open_trail(const config::AuditTable& table, const CommandContext& context) {
+Result<void> WorkerOversight::open_trail(const config::AuditTable& table, const OversightSeams& seams) {
   if (table.folder.empty()) return {};
   audit::WriterOptions options;
   options.folder = table.folder;
@@ -39,11 +37,11 @@ Result<void> WorkerOversight::open_trail(const config::AuditTable& table, const 
     options.sync_interval = table.sync_interval;
   }
   if (!table.key.empty()) {
-    FERRY_TRY(const std::string path, signing::key_path(table.key, context.environment));
+    FERRY_TRY(const std::string path, signing::key_path(table.key, seams.environment));
     FERRY_TRY(const signing::PrivateKey key, signing::load_private_key(path));
     options.key = key.secret;
   }
-  auto writer = audit::Writer::open(std::move(options), files_, context.clock, context.random);
+  auto writer = audit::Writer::open(std::move(options), files_, seams.clock, seams.random);
   if (!writer) return fail(writer.error().kind, fmt::format("the audit trail: {}", writer.error().message));
   trail_ = std::move(*writer);
   return {};
@@ -56,4 +54,4 @@ Result<void> WorkerOversight::close() {
   return fail(closed.error().kind, fmt::format("the audit trail is not whole: {}", closed.error().message));
 }
 
-}  // namespace ferry::cli
+}  // namespace ferry::worker
