@@ -60,19 +60,25 @@ class Check {
     if (format == OutputFormat::Table) {
       std::vector<std::vector<std::string>> rows;
       for (const config::RequestType* request : requests) {
-        rows.push_back({name_of(*request), allowed(*request), fmt::format("{}", fmt::join(argv_of(*request), " ")),
+        rows.push_back({name_of(*request), recognised_by(*request), allowed(*request), handler_of(*request),
                         in_short(request->handler->timeout), concurrency(*request)});
       }
-      write_text(context_.out, format_table({"REQUEST", "PARAMETER", "HANDLER", "TIMEOUT", "AT A TIME"}, rows));
+      write_text(context_.out, format_table({"REQUEST", "RECOGNISED BY", "PARAMETER", "HANDLER", "TIMEOUT", "AT A TIME"}, rows));
       return kExitDone;
     }
     DocumentList list(format);
     std::string text;
     for (const config::RequestType* request : requests) {
       JsonWriter json;
-      json.begin_object().key("Request").text(request->name).key("Parameter").text(allowed(*request)).key("Argv").begin_array();
-      for (const std::string& word : argv_of(*request)) json.text(word);
-      json.end_array().key("Program").text(request->handler->program);
+      json.begin_object().key("Request").text(request->name).key("RecognisedBy").text(recognised_by(*request));
+      json.key("Parameter").text(allowed(*request));
+      if (request->handler->http) {
+        json.key("Post").text(request->handler->http->url);
+      } else {
+        json.key("Argv").begin_array();
+        for (const std::string& word : argv_of(*request)) json.text(word);
+        json.end_array().key("Program").text(request->handler->program);
+      }
       json.key("TimeoutMillis").number(request->handler->timeout.count());
       json.key("Concurrency").number(std::stoll(concurrency(*request))).end_object();
       text += list.next(json.str());
@@ -136,8 +142,16 @@ class Check {
   static std::string name_of(const config::RequestType& request) {
     return request.name.empty() ? "(every message)" : request.name;
   }
+  static std::string recognised_by(const config::RequestType& request) {
+    return request.name.empty() ? "nothing: every message" : request.match.describe();
+  }
   static std::string allowed(const config::RequestType& request) {
-    return request.name.empty() ? "anything" : request.parameter.describe();
+    if (request.name.empty()) return "anything";
+    return request.match.kind == config::MatchKind::Name ? request.parameter.describe() : "none";
+  }
+  static std::string handler_of(const config::RequestType& request) {
+    if (request.handler->http) return "POST " + request.handler->http->url;
+    return fmt::format("{}", fmt::join(argv_of(request), " "));
   }
   static std::vector<std::string> argv_of(const config::RequestType& request) {
     std::vector<std::string> words;
@@ -155,20 +169,36 @@ class Check {
       return {message.message_id, "REFUSED", worker::clip(refusal->reason, kShownReasonBytes)};
     }
     const auto& route = std::get<worker::Route>(routed);
-    const std::string argv = fmt::format("{}", fmt::join(route.argv, " "));
-    return {message.message_id, name_of(*route.request), worker::clip(argv, kShownArgvBytes)};
+    const auto& http = route.request->handler->http;
+    const std::string what = http ? "POST " + http->url : fmt::format("{}", fmt::join(route.argv, " "));
+    return {message.message_id, name_of(*route.request), worker::clip(what, kShownArgvBytes)};
   }
 
-  static std::string as_json(const sqs::Message& message, const Routed& routed) {
+  std::string as_json(const sqs::Message& message, const Routed& routed) const {
     JsonWriter json;
     json.begin_object().key("MessageId").text(message.message_id);
     if (const auto* refusal = std::get_if<worker::Refusal>(&routed)) {
-      return json.key("Refused").text(refusal->reason).end_object().str();
+      json.key("Refused").text(refusal->reason);
+      add_trials(message, json);
+      return json.end_object().str();
     }
     const auto& route = std::get<worker::Route>(routed);
-    json.key("Request").text(route.request->name).key("Argv").begin_array();
+    json.key("Request").text(route.request->name);
+    if (route.request->handler->http) return json.key("Post").text(route.request->handler->http->url).end_object().str();
+    json.key("Argv").begin_array();
     for (const std::string& word : route.argv) json.text(word);
     return json.end_array().end_object().str();
+  }
+
+  void add_trials(const sqs::Message& message, JsonWriter& json) const {
+    const std::vector<worker::Trial> trials = router_->try_all(message);
+    if (trials.empty()) return;
+    json.key("Routes").begin_array();
+    for (const worker::Trial& trial : trials) {
+      json.begin_object().key("Request").text(trial.request->name).key("Matches").boolean(trial.matches);
+      json.key("Because").text(trial.why).end_object();
+    }
+    json.end_array();
   }
 
   int finish(const ScanReport& report, std::size_t refused, Session& session, const StopFlag& stop) const {

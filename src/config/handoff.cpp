@@ -13,6 +13,7 @@
 #include "base/suggest.h"
 #include "config/handler_reader.h"
 #include "config/ledger_reader.h"
+#include "config/match_reader.h"
 #include "config/toml_reader.h"
 #include "config/trust_reader.h"
 
@@ -23,15 +24,6 @@ constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kSocketPathBytesMax = 107;  // Linux: sun_path without its final NUL
 constexpr Millis kDay = std::chrono::hours(24);
 constexpr Millis kVisibilityTotalMax = Seconds(43'200);  // SQS: one message's visibility in total since its receive
-
-bool is_attribute_name(std::string_view name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-  });
-  return plain && !name.empty() && name.size() <= 256 && name.front() != '.' && name.back() != '.' &&
-         name.find("..") == std::string_view::npos && !to_lower(name).starts_with("aws.") &&
-         !to_lower(name).starts_with("amazon.");
-}
 
 ParameterType::Lengths read_lengths(TableReader& reader, std::size_t allowed_max) {
   ParameterType::Lengths lengths;
@@ -116,13 +108,16 @@ RequestType read_request(const std::string& name, const toml::table& table, Prob
       }
     }
   }
+  request.match = read_match(reader, name, problems);
   read_ledger_rules(reader, request.ledger);
   request.handler = read_handler(reader, problems);
   if (request.handler) {
+    const bool has_parameter = request.match.kind == MatchKind::Name;
     for (const Argument& argument : request.handler->argv) {
-      if (argument.kind != PlaceholderKind::Attribute || argument.attribute == name) continue;
+      if (argument.kind != PlaceholderKind::Attribute || (has_parameter && argument.attribute == name)) continue;
       if (request.attributes.contains(argument.attribute)) continue;
-      std::vector<std::string> known = {name};
+      std::vector<std::string> known;
+      if (has_parameter) known.push_back(name);
       for (const auto& [attribute, type] : request.attributes) known.push_back(attribute);
       reader.problem("handler", fmt::format("uses {{attr:{}}}, which {} does not declare{}", argument.attribute,
                                             reader.path("attributes"), did_you_mean(argument.attribute, known)));
@@ -130,29 +125,6 @@ RequestType read_request(const std::string& name, const toml::table& table, Prob
   }
   reader.refuse_unknown_keys();
   return request;
-}
-
-void check_overlaps(const std::vector<RequestType>& requests, Problems& problems) {
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (std::size_t j = 0; j < requests.size(); ++j) {
-      const RequestType& a = requests[i];
-      const RequestType& b = requests[j];
-      if (j < i && equals_ignore_case(a.name, b.name)) {
-        problems.add(
-            a.line,
-            fmt::format("request.{} overlaps request.{} of line {}: names that differ only in case are one request to some "
-                        "senders and two to others",
-                        a.name, b.name, b.line));
-      }
-      if (j != i && a.attributes.contains(b.name)) {
-        problems.add(
-            a.line,
-            fmt::format("request.{} overlaps request.{}: it uses the attribute {}, so that its messages would match both and be "
-                        "refused",
-                        a.name, b.name, b.name));
-      }
-    }
-  }
 }
 
 void read_requests(TableReader& root, Handoff& handoff, Problems& problems) {

@@ -17,6 +17,7 @@
 #include "config/argument.h"
 #include "config/handler_spec.h"
 #include "config/ledger_settings.h"
+#include "config/match.h"
 #include "config/parameter.h"
 #include "config/trust_settings.h"
 
@@ -26,8 +27,9 @@ namespace ferry::config {
 enum class OnUnmatched { Keep, DeadLetter, Delete };
 
 struct RequestType {
-  std::string name;  ///< the message attribute whose presence selects it; case matters
+  std::string name;
   std::string description;
+  Match match;  ///< how it is recognised: by an attribute of its name unless the file says otherwise; case matters
   ParameterType parameter;
   std::map<std::string, ParameterType> attributes;  ///< further attributes that its handler uses
   std::optional<HandlerSpec> handler;

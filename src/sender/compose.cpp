@@ -49,6 +49,13 @@ Result<std::vector<sqs::SendMessageEntry>, Refusals> compose_request(const Reque
   if (handoff != nullptr) {
     type = handoff->find(request.name);
     if (type == nullptr) refusals.messages.push_back(*unknown_request(request.name, *handoff));
+    if (type != nullptr && type->match.kind != config::MatchKind::Name) {
+      refusals.messages.push_back(
+          fmt::format("{} is recognised by its {}, not by an attribute of its name; send it without --request, as a message that "
+                      "has that (ferry send QUEUE TEXT -a NAME=VALUE)",
+                      request.name, type->match.describe()));
+      return Unexpected(std::move(refusals));
+    }
   }
   if (request.parameters.empty())
     refusals.messages.push_back(fmt::format("the request {} has no parameter", escape_control(request.name)));

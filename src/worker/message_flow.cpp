@@ -65,7 +65,7 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   auto decision = parts_.router.route(message);
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
     if (options_.oversight != nullptr) options_.oversight->refused(message, refusal->reason);
-    refuse(message, refusal->reason);
+    refuse(message, refusal->reason, refusal->kind == RefusalKind::Several ? Deletion::Never : Deletion::Allowed);
     return {is_new, std::nullopt};
   }
   Route& route = std::get<Route>(decision);

@@ -67,6 +67,63 @@ def test_dry_run_tells_each_route_and_gives_all_back(shell):
     shell.run("work", "absent", "--dry-run", expect=3)
 
 
+RULES = """
+[request.Enable]
+handler = ["./enable.sh", "{attr:Enable}"]
+[request.Photo]
+match = { attribute = "kind", value = "photo" }
+handler = ["./enable.sh"]
+[request.Stop]
+match = { pointer = "/detail/state", pattern = "stop.*" }
+http = "https://127.0.0.1:1/stop"
+[request.Order]
+match = { type = "order" }
+handler = ["./enable.sh", "{body}"]
+"""
+
+
+def attributes(**values):
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
+
+
+def test_routes_by_value_type_and_pointer(shell):
+    (shell.folder / "handoff.toml").write_text(RULES)
+    told = {route["Request"]: route for route in shell.json("work", "any", "--check")}
+    assert [route["RecognisedBy"] for route in told.values()] == [
+        "attribute Enable", 'attribute kind = "photo"', "/detail/state matching stop.*", 'type = "order"']
+    assert told["Stop"]["Post"] == "https://127.0.0.1:1/stop" and "Argv" not in told["Stop"]
+    assert told["Stop"]["Parameter"] == "none"
+    assert "POST https://127.0.0.1:1/stop" in shell.run("work", "any", "--check", "-o", "table")
+    shell.create("rules")
+    sent = [shell.call("SendMessage", QueueUrl=shell.queue_url("rules"), MessageBody=body, MessageAttributes=attributes(**values))["MessageId"]
+            for body, values in (("b", {"kind": "photo"}), ('{"detail": {"state": "stopped"}}', {}), ('{"type": "order"}', {}),
+                                 ('{"type": "order"}', {"type": "other"}), ('{"type": "order"}', {"Enable": "x"}), ("b", {"kind": "film"}))]
+    told = {line["MessageId"]: line for line in shell.lines("work", "rules", "--dry-run", expect=1)}
+    photo, stop, order, other, two, none = (told[message] for message in sent)
+    assert photo["Request"] == "Photo" and stop["Post"] == "https://127.0.0.1:1/stop" and order["Argv"] == ["./enable.sh", '{"type": "order"}']
+    assert 'not Order (type = "order"): its attribute type is "other"' in other["Refused"]
+    assert two["Refused"] == "2 requests in one message: Enable and Order"
+    assert [(route["Request"], route["Matches"]) for route in two["Routes"]] == [
+        ("Enable", True), ("Photo", False), ("Stop", False), ("Order", True)]
+    assert none["Routes"][1] == {"Request": "Photo", "Matches": False, "Because": 'its attribute kind is "film"'}
+    table = shell.run("work", "rules", "--dry-run", "-o", "table", expect=1)
+    assert "POST https://127.0.0.1:1/stop" in table and "2 requests in one message" in table
+    shell.run("send", "rules", "--request", "Photo", "x", expect=2)
+    assert 'Photo is recognised by its attribute kind = "photo"' in shell.err
+
+
+def test_what_matches_several_requests_is_never_deleted(shell):
+    (shell.folder / "handoff.toml").write_text('on_unmatched = "delete"\n[ledger]\nenabled = false\n' + RULES)
+    shell.create("several")
+    for values in ({"Enable": "x", "kind": "photo"}, {"kind": "film"}):
+        shell.call("SendMessage", QueueUrl=shell.queue_url("several"), MessageBody="b", MessageAttributes=attributes(**values))
+    shell.run("poll", "several", "--wait", "1s", expect=1)
+    assert "2 requests in one message: Enable and Photo; it stays in the queue" in shell.err
+    assert "DELETED, as on_unmatched says" in shell.err
+    left = shell.take_all("several")
+    assert [message["MessageAttributes"]["kind"]["StringValue"] for message in left] == ["photo"]
+
+
 def parse(text):
     unit = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes=("#",))
     unit.optionxform = str
