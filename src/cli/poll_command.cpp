@@ -26,6 +26,8 @@ int poll_command(std::span<const std::string> arguments, CommandContext& context
   app.add_option_function<std::string>("--max-time", duration_into(flags.time_max), "receive nothing more after this time");
   app.add_option("--max-messages", flags.messages_max, "take no more messages than this")->check(CLI::PositiveNumber);
   app.add_flag("--until-empty", flags.until_empty, "also wait for delayed messages and those that others have in flight");
+  app.add_option("--metrics-file", flags.metrics_file,
+                 "at the end the run's metrics replace this file (the node exporter's textfile collector takes FILE.prom)");
   app.footer(kExamples);
   const std::span<const std::string> own = split_command(arguments, flags.command);
   if (const auto exit_code = parse_arguments(app, own, context)) return *exit_code;

@@ -7,9 +7,10 @@
 
 #include "base/digest.h"
 #include "base/encoding.h"
-#include "cli/completion_port.h"
 #include "cli/store_tools.h"
+#include "cli/version.h"
 #include "cli/worker_ledger.h"
+#include "cli/worker_ports.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
@@ -37,7 +38,7 @@ class Run {
 
   int run() {
     for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::look_over, &Run::connect,
-                            &Run::find_dead_letters, &Run::lock, &Run::open_ledger, &Run::open_completions}) {
+                            &Run::find_dead_letters, &Run::lock, &Run::open_ledger, &Run::open_ports}) {
       if (const auto exit_code = (this->*step)()) return *exit_code;
     }
     return work();
@@ -98,6 +99,15 @@ class Run {
       return usage(fmt::format("--wait must be whole seconds from {} to 20", least_wait.count()));
     }
     settings.wait = std::max(settings.wait, least_wait);
+    if (!flags_.metrics.empty()) {
+      metrics_address_ = config::parse_loopback(flags_.metrics);
+      if (!metrics_address_) {
+        return usage(
+            fmt::format("--metrics {} must be an address of this machine alone and a port, like 127.0.0.1:9464 (port 0: "
+                        "any free one)",
+                        escape_control(flags_.metrics)));
+      }
+    }
     if (flags_.drain_timeout) settings.drain_timeout = *flags_.drain_timeout;
     return std::nullopt;
   }
@@ -175,14 +185,19 @@ class Run {
     return std::nullopt;
   }
 
-  std::optional<int> open_completions() {
+  std::optional<int> open_ports() {
     raise_descriptor_limit();  // a handler takes up to four
-    if (!handoff_.worker.completion) return std::nullopt;
-    auto port = CompletionPort::open(*handoff_.worker.completion, random_, log_);
-    if (!port) return complain(context_, name_, fmt::format("worker.completion: {}", port.error().message), kExitUsage);
-    completion_port_ = std::move(*port);
-    reporter_->step(fmt::format("completions are taken at {}", completion_port_->url()));
+    auto ports = WorkerPorts::open({handoff_.worker.completion, metrics_address_}, random_, log_);
+    if (!ports) return usage(ports.error().message);
+    ports_ = std::move(*ports);
+    if (ports_->completions() != nullptr) reporter_->step(fmt::format("completions are taken at {}", ports_->completion_url()));
     return std::nullopt;
+  }
+
+  worker::WorkerMetrics::About about() const {
+    std::vector<std::string> requests = handoff_.request_names();
+    if (!flags_.command.empty()) requests = {""};
+    return {flags_.queue, kVersion, std::move(requests), static_cast<std::size_t>(handoff_.worker.concurrency)};
   }
 
   // Opened last of what may be refused: a run that does not come about leaves no ledger behind.
@@ -218,17 +233,26 @@ class Run {
   }
 
   int work() {
-    worker::ClientQueuePort port(session_->client(), url_, dead_letter_url_);
+    worker::WorkerMetrics metrics(about(), context_.clock);
+    worker::ClientQueuePort queue(session_->client(), url_, dead_letter_url_);
+    worker::MeteredPort port(queue, metrics);
     worker::ProcessRunner programs(context_.clock, *reporter_);
-    worker::HttpRunner endpoints(completion_port_ ? &completion_port_->completions() : nullptr, context_.clock, *reporter_);
-    worker::RunnerByKind runner(programs, endpoints);
+    worker::HttpRunner endpoints(ports_->completions(), context_.clock, *reporter_);
+    worker::RunnerByKind by_kind(programs, endpoints);
+    worker::MeteredRunner runner(by_kind, metrics);
     worker::Worker worker(worker_options(), *router_, port, runner, context_.clock, context_.random, *reporter_, stop_);
+    const WorkerSight sight(*ports_, metrics, worker);
+    if (!ports_->metrics_url().empty()) reporter_->note(fmt::format("metrics are at {}/metrics", ports_->metrics_url()));
     reporter_->note(fmt::format("{}ing {} at {} with {} slots{}", name_, flags_.queue, session_->endpoint().url,
                                 handoff_.worker.concurrency,
                                 mode_ == worker::RunMode::Work ? "; Ctrl-C lets running handlers finish" : ""));
     const worker::RunSummary summary = worker.run();
     if (const Result<void> closed = oversight_->close(); !closed) complain(context_, name_, closed.error().message, kExitFailed);
     tell(summary);
+    if (!flags_.metrics_file.empty()) {
+      const auto written = replace_text_file(flags_.metrics_file, metrics.page(worker.status()));
+      if (!written) reporter_->warn(fmt::format("metrics: {}", written.error().message));
+    }
     if (summary.ledger_error) complain(context_, name_, fmt::format("the ledger: {}", *summary.ledger_error), kExitFailed);
     if (summary.error) complain(context_, name_, *summary.error, session_->endpoint().url);
     return exit_code_of(summary, mode_, stop_.signal());
@@ -280,9 +304,10 @@ class Run {
   std::string dead_letter_url_;
   std::unique_ptr<HostLock> lock_;
   WorkerLedger ledger_;
-  Logger log_{context_.clock, LogLevel::Off, LogFormat::Text};  // of the completion port; what matters is answered to who asks
+  Logger log_{context_.clock, LogLevel::Off, LogFormat::Text};  // of the ports; what matters is answered to who asks
   worker::SharedRandom random_{context_.random};
-  std::unique_ptr<CompletionPort> completion_port_;
+  std::optional<config::LoopbackAddress> metrics_address_;
+  std::unique_ptr<WorkerPorts> ports_;
 };
 }  // namespace
 
@@ -309,6 +334,8 @@ void add_worker_options(CLI::App& app, WorkerFlags& flags) {
   CLI::Option* ledger = app.add_option(
       "--ledger", flags.ledger, "file or postgresql://… with what was done [ledger.path, FERRY_LEDGER; none for a COMMAND]");
   app.add_flag("--no-ledger", flags.no_ledger, "keep no ledger, whatever handoff.toml says")->excludes(ledger);
+  app.add_option("--metrics", flags.metrics,
+                 "127.0.0.1:PORT, where Prometheus reads /metrics and /health tells how it is [worker.metrics]");
   add_client_options(app, flags.client, TranscriptFlag::Yes);
 }
 

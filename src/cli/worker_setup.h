@@ -22,6 +22,8 @@ struct WorkerFlags {
   std::optional<Millis> timeout;  ///< of a COMMAND
   std::string ledger;             ///< where; empty: as handoff.toml says, none for a COMMAND
   bool no_ledger = false;
+  std::string metrics;               ///< where to listen; empty: as handoff.toml says
+  std::string metrics_file;          ///< poll only; empty: none
   std::vector<std::string> command;  ///< after "--"
   // poll only
   std::optional<Millis> time_max;

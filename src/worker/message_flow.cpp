@@ -236,6 +236,17 @@ Tally MessageFlow::tally() const {
   return tally_;
 }
 
+WorkerStatus MessageFlow::status() const {
+  WorkerStatus now;
+  now.handlers = gate_.standings();
+  if (claims_)
+    now.ledger = claims_->broken() || claims_->pause_left() > Millis(0) ? LedgerStanding::Failing : LedgerStanding::Working;
+  const std::lock_guard lock(mutex_);
+  now.tally = tally_;
+  now.kept = refused_held_.size();
+  return now;
+}
+
 std::int64_t MessageFlow::own_in_flight() const {
   const std::lock_guard lock(mutex_);
   return static_cast<std::int64_t>(refused_held_.size() + failed_.size());

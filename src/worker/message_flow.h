@@ -29,6 +29,7 @@
 #include "worker/run_memory.h"
 #include "worker/settler.h"
 #include "worker/transcript.h"
+#include "worker/worker_status.h"
 
 namespace ferry::worker {
 
@@ -46,18 +47,6 @@ struct FlowOptions {
   LedgerUse ledger;                                                           ///< without one nothing is claimed
   Oversight* oversight = nullptr;                                             ///< outlives the flow; null: nobody looks over it
   std::size_t refused_held_max = 1'000;  ///< Poll: kept invisible until the run ends; more go back at once, with a delay
-};
-
-/// What a run has done so far. Messages, each counted once but for `attempts_failed`.
-struct Tally {
-  std::uint64_t taken = 0;  ///< new in this run
-  std::uint64_t handled = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t failed = 0;
-  std::uint64_t attempts_failed = 0;
-  std::uint64_t interrupted = 0;
-  std::uint64_t duplicates = 0;  ///< deliveries of what was in hand or done already
-  std::uint64_t deferred = 0;    ///< somebody else has them, or they are not due: they went back
 };
 
 class MessageFlow {
@@ -102,6 +91,8 @@ class MessageFlow {
   std::optional<std::string> ledger_broken() const { return claims_ ? claims_->broken() : std::nullopt; }
 
   Tally tally() const;
+  /// Any thread. All but what the heartbeat knows.
+  WorkerStatus status() const;
   /// Messages in flight that this run has refused or failed.
   std::int64_t own_in_flight() const;
 

@@ -88,6 +88,13 @@ RunSummary Worker::run() {
   return summary;
 }
 
+WorkerStatus Worker::status() const {
+  WorkerStatus now = flow_.status();
+  now.in_hand = heartbeat_.held();
+  now.stopping = stop_.requests() > 0;
+  return now;
+}
+
 std::optional<RunEnd> Worker::next_step() {
   if (stop_.requests() > 0) return RunEnd::Stopped;
   if (is_poll() && options_.time_max && clock_.steady() - began_ >= *options_.time_max) return RunEnd::LimitReached;

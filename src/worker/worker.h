@@ -57,6 +57,9 @@ class Worker {
   /// Blocks until the run has ended. Once.
   RunSummary run();
 
+  /// At any time, from any thread.
+  WorkerStatus status() const;
+
  private:
   struct Loops;
   std::optional<RunEnd> next_step();
