@@ -46,6 +46,22 @@ bool Heartbeat::adopt(const std::string& message_id, Receipt receipt) {
   return true;
 }
 
+bool Heartbeat::hold_or_adopt(const std::string& message_id, Receipt receipt) {
+  Entry entry = make_entry(std::move(receipt));
+  const std::lock_guard lock(mutex_);
+  const auto [found, fresh] = entries_.try_emplace(message_id);
+  if (!fresh) entry.beating = found->second.beating;
+  found->second = std::move(entry);
+  return fresh;
+}
+
+bool Heartbeat::is_lost(const std::string& message_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(message_id);
+  FERRY_CHECK(found != entries_.end());
+  return found->second.lost;
+}
+
 Heartbeat::Released Heartbeat::release(const std::string& message_id) {
   std::unique_lock lock(mutex_);
   const auto found = entries_.find(message_id);

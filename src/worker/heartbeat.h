@@ -37,6 +37,10 @@ class Heartbeat {
   void hold(const std::string& message_id, Receipt receipt);
   /// The message came again while in hand: the newer receipt counts from now on. False: it is not in hand.
   bool adopt(const std::string& message_id, Receipt receipt);
+  /// One or the other, whichever it is, at once. True: it was not in hand before.
+  bool hold_or_adopt(const std::string& message_id, Receipt receipt);
+  /// Whether somebody else may have the message. It has to be in hand.
+  bool is_lost(const std::string& message_id) const;
 
   struct Released {
     std::string handle;  ///< the newest

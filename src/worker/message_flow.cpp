@@ -10,6 +10,7 @@ namespace ferry::worker {
 namespace {
 
 constexpr std::size_t kShownBodyBytesMax = 1'000;
+constexpr std::string_view kFifoSuffix = ".fifo";
 constexpr Seconds kUnrecordedDelay{60};  // of what comes when nothing can be recorded any more
 
 }  // namespace
@@ -21,47 +22,51 @@ MessageFlow::MessageFlow(FlowOptions options, Parts parts)
       done_(options_.remembered_ids_max),
       refused_(options_.remembered_ids_max),
       failed_(options_.remembered_ids_max),
-      deferred_(options_.remembered_ids_max) {
+      deferred_(options_.remembered_ids_max),
+      fifo_(options_.queue.ends_with(kFifoSuffix)) {
   if (options_.ledger.ledger != nullptr)
     claims_.emplace(options_.ledger, options_.settings.visibility, parts.clock, parts.random, parts.reporter);
 }
 
 MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
   // First whether it is in hand, then whether it is done: what leaves our hands done is noted as done before that.
-  if (parts_.heartbeat.adopt(message.message_id, {message.receipt_handle, arrival})) {
+  if (!parts_.heartbeat.hold_or_adopt(message.message_id, {message.receipt_handle, arrival})) {
     parts_.reporter.step(fmt::format("{} came again while it is in hand", message.message_id));
     const std::lock_guard lock(mutex_);
     ++tally_.duplicates;
     return {};
   }
   bool done_before = false;
-  bool tried_before = false;
-  bool refused_before = false;
-  bool deferred_before = false;
   {
     const std::lock_guard lock(mutex_);
     done_before = done_.contains(message.message_id);
-    refused_before = refused_.contains(message.message_id);
-    tried_before = failed_.contains(message.message_id);
-    deferred_before = deferred_.contains(message.message_id);
     if (done_before) ++tally_.duplicates;
   }
   if (done_before) {
     parts_.reporter.step(fmt::format("{} came again after it was done; deleting it", message.message_id));
-    parts_.settler.remove({message.message_id, message.receipt_handle});
+    const Heartbeat::Released released = parts_.heartbeat.release(message.message_id);
+    parts_.settler.remove({message.message_id, released.handle});
     return {};
   }
-  parts_.heartbeat.hold(message.message_id, {message.receipt_handle, arrival});
+  if (options_.oversight != nullptr) options_.oversight->received(message);
+  return enter_lane(std::move(message));
+}
+
+// Its turn has come: a job, or it is on its way out of our hands.
+MessageFlow::Taken MessageFlow::examine(sqs::Message message) {
+  bool tried_before = false;
+  bool is_new = false;
+  {
+    const std::lock_guard lock(mutex_);
+    tried_before = failed_.contains(message.message_id);
+    is_new = !tried_before && !refused_.contains(message.message_id) && !deferred_.contains(message.message_id);
+    if (is_new) ++tally_.taken;
+  }
   if (options_.mode == RunMode::Poll && tried_before) {
     give_back(message, retry_delay(message));
     return {};
   }
-  const bool is_new = !refused_before && !tried_before && !deferred_before;
-  if (is_new) {
-    const std::lock_guard lock(mutex_);
-    ++tally_.taken;
-  }
-  if (held_up(message)) return {is_new, std::nullopt};
+  if (cannot_be_recorded(message)) return {is_new, std::nullopt};
   auto decision = parts_.router.route(message);
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
     if (options_.oversight != nullptr) options_.oversight->refused(message, refusal->reason);
@@ -163,11 +168,12 @@ void MessageFlow::keep_refused(const sqs::Message& message, bool first) {
   if (!first) parts_.reporter.step(fmt::format("{} was refused before; it stays in the queue", message.message_id));
   if (options_.mode == RunMode::Poll) {
     // Out of the way until the run ends, or polls would bring it again and again before what is behind it.
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (refused_held_.size() < options_.refused_held_max) {
       refused_held_.push_back(message.message_id);
+      lock.unlock();
       if (options_.oversight != nullptr) options_.oversight->settled(message, "kept");
-      return;
+      return stop_lane(message);
     }
   }
   give_back(message, std::max(std::chrono::ceil<Seconds>(options_.backoff.base), retry_delay(message)));
@@ -181,11 +187,9 @@ void MessageFlow::dead_letter(const sqs::Message& message) {
                                       sent.error().message));
 }
 
-// Records that it came. True: nothing can be recorded any more, and it went back.
-bool MessageFlow::held_up(const sqs::Message& message) {
-  if (options_.oversight == nullptr) return false;
-  options_.oversight->received(message);
-  if (!options_.oversight->failed()) return false;
+// True: nothing can be recorded any more, and it went back.
+bool MessageFlow::cannot_be_recorded(const sqs::Message& message) {
+  if (options_.oversight == nullptr || !options_.oversight->failed()) return false;
   give_back(message, kUnrecordedDelay);
   failed_attempt(message, fmt::format("{}: given back, because the audit trail cannot be written", message.message_id));
   return true;
@@ -199,14 +203,16 @@ void MessageFlow::remove(const sqs::Message& message, std::string_view how) {
   }
   const Heartbeat::Released released = parts_.heartbeat.release(message.message_id);
   parts_.settler.remove({message.message_id, released.handle});
+  if (released.lost) return stop_lane(message);
+  pass_lane(message);
 }
 
 void MessageFlow::give_back(const sqs::Message& message, Seconds timeout) {
   const Heartbeat::Released released = parts_.heartbeat.release(message.message_id);
-  if (released.lost) return;  // somebody else may have it: its visibility is theirs
+  if (released.lost) return stop_lane(message);  // somebody else may have it: its visibility is theirs
   if (options_.oversight != nullptr) options_.oversight->settled(message, "returned", timeout);
   parts_.settler.give_back({message.message_id, released.handle},
-                           clamp_visibility(timeout, parts_.clock.steady() - released.arrival));
+                           clamp_visibility(timeout, parts_.clock.steady() - released.arrival), hold_lane(message, timeout));
 }
 
 void MessageFlow::give_up(const Job& job) {

@@ -5,7 +5,8 @@
 // wait for a disk or a call, but nothing waits for a handler. before_handler() and after_handler() are the two places where more
 // can be asked or noted about a request. A message that is neither settled nor forgotten is in the heartbeat's hands. What SQS
 // delivers twice is run once as far as this process can tell: a message in hand adopts the newer receipt, one that was done is
-// deleted again with its newest handle.
+// deleted again with its newest handle. Of a message group of a FIFO queue one message at a time is on the way (lanes.h); the
+// others in hand follow when it is through.
 
 #include <atomic>
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "worker/handler_gate.h"
 #include "worker/handler_input.h"
 #include "worker/heartbeat.h"
+#include "worker/lanes.h"
 #include "worker/oversight.h"
 #include "worker/router.h"
 #include "worker/run_memory.h"
@@ -72,6 +74,15 @@ class MessageFlow {
     std::optional<Job> job;
   };
   Taken take(sqs::Message message, SteadyTime arrival);
+  /// What is done with a job whose turn comes later, when those before it in its group are through: Dispatcher::submit(). Called
+  /// on threads of the pool. Set it before the first take().
+  void on_ready(std::function<void(Job job)> ready) { ready_ = std::move(ready); }
+  /// From now on no message follows the one before it in its group; it goes back once that one is settled.
+  void close_lanes();
+  /// Messages that wait for others of their group.
+  std::size_t waiting_in_lanes() const;
+  /// A message of a group has gone back lately: to be asked for one at a time, so that those behind it do not lose receives.
+  bool is_cautious() const;
   /// Whether the rate of its handler lets the job begin now; if so it has to.
   bool may_begin(const Job& job) { return gate_.take_token(*job.route.request); }
   /// Runs a task on the pool and frees the slot after it: Dispatcher::finish().
@@ -115,13 +126,24 @@ class MessageFlow {
   bool record_outcome(const Job& job, const HandlerResult& result, Seconds delay);
   Seconds delay_after(const HandlerResult& result, std::optional<Seconds> pause, int attempt);
   void leave(const sqs::Message& message);
+  void leave_lost(const Job& job);
+  // message_flow_lanes.cpp: the order of groups
+  std::string lane_of(const sqs::Message& message) const;
+  Taken enter_lane(sqs::Message message);
+  Taken examine_lane(const std::string& group, sqs::Message message);
+  void pass_lane(const sqs::Message& message);
+  void stop_lane(const sqs::Message& message);
+  Settler::Then hold_lane(const sqs::Message& message, Seconds delay);
+  void end_lane(const std::string& group, bool confirmed);
+  void return_follower(const sqs::Message& message);
   // message_flow.cpp
+  Taken examine(sqs::Message message);
   void conclude(const Job& job, const HandlerResult& result, const Ending& ending);
   void attempt_again(const Job& job, const HandlerResult& result, const Ending& ending);
   void refuse(const sqs::Message& message, const std::string& reason, Deletion deletion = Deletion::Allowed);
   void keep_refused(const sqs::Message& message, bool first);
   void dead_letter(const sqs::Message& message);
-  bool held_up(const sqs::Message& message);
+  bool cannot_be_recorded(const sqs::Message& message);
   void remove(const sqs::Message& message, std::string_view how = "deleted");
   void give_back(const sqs::Message& message, Seconds timeout);
   void failed_attempt(const sqs::Message& message, const std::string& text);
@@ -138,6 +160,12 @@ class MessageFlow {
   RememberedIds failed_;
   RememberedIds deferred_;
   std::vector<std::string> refused_held_;
+  const bool fifo_;
+  std::function<void(Job)> ready_;
+  mutable std::mutex lanes_mutex_;
+  Lanes<sqs::Message> lanes_;  // guarded by lanes_mutex_, like the next two
+  bool lanes_closed_ = false;
+  SteadyTime cautious_until_{};
 };
 
 }  // namespace ferry::worker

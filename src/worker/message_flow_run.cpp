@@ -79,6 +79,7 @@ bool MessageFlow::before_handler(const JobPtr& job, const Finish& finish, ClaimH
     return false;
   };
   if (must_not_begin()) return not_begun([this, job] { give_up(*job); });
+  if (parts_.heartbeat.is_lost(job->message.message_id)) return not_begun([this, job] { leave_lost(*job); });
   if (claims_) {
     const auto answer = claims_->claim(*job);
     if (!answer) return not_begun([this, job, why = answer.error().message] { not_claimed(*job, why); });
@@ -204,10 +205,17 @@ bool MessageFlow::record_outcome(const Job& job, const HandlerResult& result, Se
   return false;
 }
 
+// Its visibility was lost before its handler began: it is somebody else's now, or comes again.
+void MessageFlow::leave_lost(const Job& job) {
+  parts_.reporter.step(fmt::format("{} was not begun, because somebody else may have it", job.message.message_id));
+  leave(job.message);
+}
+
 // Neither deleted nor given back: it is seen again when its visibility timeout is over.
 void MessageFlow::leave(const sqs::Message& message) {
   parts_.heartbeat.release(message.message_id);
   if (options_.oversight != nullptr) options_.oversight->settled(message, "kept");
+  stop_lane(message);
 }
 
 }  // namespace ferry::worker

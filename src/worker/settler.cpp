@@ -23,11 +23,11 @@ void Settler::add(Kind kind, Settlement settlement) {
 }
 
 void Settler::remove(Ticket ticket) {
-  add(Kind::Remove, {std::move(ticket), Seconds(0), 0, clock_.steady() + options_.gather});
+  add(Kind::Remove, {std::move(ticket), Seconds(0), 0, clock_.steady() + options_.gather, {}});
 }
 
-void Settler::give_back(Ticket ticket, Seconds timeout) {
-  add(Kind::GiveBack, {std::move(ticket), timeout, 0, clock_.steady() + options_.gather});
+void Settler::give_back(Ticket ticket, Seconds timeout, Then then) {
+  add(Kind::GiveBack, {std::move(ticket), timeout, 0, clock_.steady() + options_.gather, std::move(then)});
 }
 
 // A full batch goes at once, a smaller one when its first entry has waited long enough. Entries that wait for another attempt
@@ -94,7 +94,11 @@ void Settler::perform(Kind kind, std::vector<Settlement> batch) {
       continue;
     }
     const auto failure = std::find_if(failures.begin(), failures.end(), [&](const EntryFailure& one) { return one.index == i; });
-    if (failure != failures.end()) fail(kind, std::move(batch[i]), failure->fault, failure->message);
+    if (failure != failures.end()) {
+      fail(kind, std::move(batch[i]), failure->fault, failure->message);
+    } else if (batch[i].then) {
+      batch[i].then(true);
+    }
   }
   const std::lock_guard lock(mutex_);
   in_call_ -= batch.size();
@@ -112,6 +116,7 @@ void Settler::fail(Kind kind, Settlement settlement, Fault fault, const std::str
   reporter_.warn(
       fmt::format("{} {} failed: {}; {}", what, settlement.ticket.message_id, why,
                   kind == Kind::Remove ? "it may come again" : "it is seen again when its visibility timeout is over"));
+  if (settlement.then) settlement.then(false);
   const std::lock_guard lock(mutex_);
   ++given_up_;
 }

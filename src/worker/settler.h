@@ -36,8 +36,10 @@ class Settler {
     std::string receipt_handle;
   };
   void remove(Ticket ticket);
+  /// Called once, on the thread that flushes, before the message stops counting as waiting: whether the queue has confirmed it.
+  using Then = std::function<void(bool confirmed)>;
   /// The message is seen again after `timeout`.
-  void give_back(Ticket ticket, Seconds timeout);
+  void give_back(Ticket ticket, Seconds timeout, Then then = {});
 
   /// One round: at most one call for deletions and one for visibilities, if a batch is full or old enough. Answers how long until
   /// something may be due (a second at most). One thread at a time. Blocks for the calls.
@@ -53,6 +55,7 @@ class Settler {
     Seconds timeout{0};
     int failures = 0;
     SteadyTime due;
+    Then then{};
   };
   enum class Kind { Remove, GiveBack };
   void add(Kind kind, Settlement settlement);

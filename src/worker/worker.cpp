@@ -54,6 +54,7 @@ RunSummary Worker::run() {
         flow_.begin(job, [this, job](std::function<void()> task) { dispatcher_->finish(job, std::move(task)); });
       },
       [this](const Job& job) { return flow_.may_begin(job); });
+  flow_.on_ready([this](Job job) { dispatcher_->submit(std::move(job)); });
   Loops loops{BackgroundLoop([this] {
                 const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
                 if (demands.cancel_poll) cancel_poll_ = true;
@@ -98,7 +99,7 @@ WorkerStatus Worker::status() const {
 std::optional<RunEnd> Worker::next_step() {
   if (stop_.requests() > 0) return RunEnd::Stopped;
   if (is_poll() && options_.time_max && clock_.steady() - began_ >= *options_.time_max) return RunEnd::LimitReached;
-  if (is_poll() && options_.messages_max && flow_.tally().taken >= *options_.messages_max) {
+  if (is_poll() && options_.messages_max && in_the_count() >= *options_.messages_max) {
     if (dispatcher_->idle()) return RunEnd::LimitReached;
     dispatcher_->wait_for_change(kWaitTick);
     return std::nullopt;
@@ -142,9 +143,15 @@ Seconds Worker::wait_time() const {
   return wait;
 }
 
+// Messages that --max-messages counts: those that wait for others of their group will be taken.
+std::uint64_t Worker::in_the_count() const {
+  return flow_.tally().taken + flow_.waiting_in_lanes();
+}
+
 std::optional<RunEnd> Worker::receive_once(std::size_t room) {
   std::uint64_t wanted = std::min<std::uint64_t>(room, static_cast<std::uint64_t>(sqs::kReceiveMessagesMax));
-  if (options_.messages_max) wanted = std::min(wanted, *options_.messages_max - flow_.tally().taken);
+  if (options_.messages_max) wanted = std::min(wanted, *options_.messages_max - in_the_count());
+  if (flow_.is_cautious()) wanted = 1;
   const bool began_idle = dispatcher_->idle() && settler_.waiting() == 0;
   reporter_.step("polling");
   auto messages = queue_.receive({static_cast<int>(wanted), wait_time(), options_.flow.settings.visibility}, cancel_poll_);
@@ -224,6 +231,7 @@ void Worker::pause(Millis duration) {
 }
 
 void Worker::finish(Loops& loops) {
+  flow_.close_lanes();
   for (const JobPtr& job : dispatcher_->take_waiting()) flow_.give_up(*job);
   if (!dispatcher_->idle() && stop_.requests() > 0) reporter_.note("stopping; waiting for the handlers that run");
   while (!dispatcher_->idle()) dispatcher_->wait_for_change(kWaitTick);

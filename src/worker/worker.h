@@ -64,6 +64,7 @@ class Worker {
   struct Loops;
   std::optional<RunEnd> next_step();
   std::optional<RunEnd> receive_once(std::size_t room);
+  std::uint64_t in_the_count() const;
   std::optional<RunEnd> on_receive_error(const client::CallError& error);
   std::optional<RunEnd> end_when_drained();
   std::optional<QueueCounts> look_at_counts();

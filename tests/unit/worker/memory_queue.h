@@ -1,5 +1,6 @@
 #pragma once
-// A small standard queue in memory with the semantics a worker relies on, and switches to misbehave. Thread-safe.
+// A small queue in memory with the semantics a worker relies on, and switches to misbehave: a standard one, but that of a message
+// group nothing is delivered while anything of it is hidden. Thread-safe.
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct StoredMessage {
   sqs::Message message;
   SteadyTime visible_at;
   int receives = 0;
+  std::string group{};
 };
 
 class MemoryQueue final : public QueuePort {
@@ -29,7 +32,11 @@ class MemoryQueue final : public QueuePort {
   /// A request as `ferry send` makes it; returns the message's id.
   std::string add(const std::string& attribute, const std::string& value, const std::string& body = "body");
 
-  std::string add_message(const std::string& body, sqs::MessageAttributes attributes);
+  std::string add_message(const std::string& body, sqs::MessageAttributes attributes, const std::string& group = "");
+  /// A request "Enable" in a message group.
+  std::string add_to_group(const std::string& group, const std::string& value) {
+    return add_message("body", {{"Enable", {"String", value, std::nullopt, false}}}, group);
+  }
 
   client::CallResult<std::vector<sqs::Message>> receive(const ReceiveCall& call, const std::atomic<bool>& cancel) override;
   client::CallResult<std::vector<EntryFailure>> remove(std::span<const std::string> receipt_handles) override;
@@ -75,13 +82,15 @@ inline std::string MemoryQueue::add(const std::string& attribute, const std::str
   return add_message(body, std::move(attributes));
 }
 
-inline std::string MemoryQueue::add_message(const std::string& body, sqs::MessageAttributes attributes) {
+inline std::string MemoryQueue::add_message(const std::string& body, sqs::MessageAttributes attributes,
+                                            const std::string& group) {
   const std::lock_guard lock(mutex_);
   StoredMessage stored;
   stored.message.message_id = fmt::format("m{:05}", next_id_++);
   stored.message.body = body;
   stored.message.message_attributes = std::move(attributes);
   stored.visible_at = clock_.steady();
+  stored.group = group;
   const std::string id = stored.message.message_id;
   messages_.emplace(id, std::move(stored));
   return id;
@@ -126,12 +135,17 @@ inline client::CallResult<std::vector<sqs::Message>> MemoryQueue::receive(const 
     {
       const std::lock_guard lock(mutex_);
       const SteadyTime now = clock_.steady();
+      std::set<std::string> locked;
+      for (const auto& [id, stored] : messages_) {
+        if (!stored.group.empty() && stored.visible_at > now) locked.insert(stored.group);
+      }
       for (auto& [id, stored] : messages_) {
         if (received.size() == static_cast<std::size_t>(call.messages_max)) break;
-        if (stored.visible_at > now) continue;
+        if (stored.visible_at > now || locked.contains(stored.group)) continue;
         stored.visible_at = now + call.visibility;
         stored.message.receipt_handle = fmt::format("h{}", next_handle_++);
         stored.message.attributes = {{"ApproximateReceiveCount", std::to_string(++stored.receives)}};
+        if (!stored.group.empty()) stored.message.attributes.push_back({"MessageGroupId", stored.group});
         received.push_back(stored.message);
       }
     }
