@@ -23,7 +23,7 @@ def test_every_effect_is_there_once_whoever_is_killed(tmp_path):
         kills = 0
         while not world.all_sent() or (not long_run() and kills < KILLS):
             if long_run():
-                world.wait(chance.uniform(1.0, 5.0))
+                world.wait(chance.uniform(0.3, 2.0))
             else:  # by progress, so that kills are spread over the run on any machine
                 world.wait(3.0, world.count_runs() + chance.randint(20, 2 * MESSAGES // KILLS - 20))
             world.kill_somebody()
