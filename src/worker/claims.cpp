@@ -29,6 +29,12 @@ std::string as_bytes(const sqs::MessageAttributeValue& value) {
 bool is_final(const Error& error) {
   return error.kind == ErrorKind::Io || error.kind == ErrorKind::Corrupt;
 }
+
+// Of the ledger; anything else a function that runs in its transaction has said.
+bool may_pass(const Error& error) {
+  return error.kind == ErrorKind::Busy || error.kind == ErrorKind::NoSpace || error.kind == ErrorKind::Unavailable ||
+         error.kind == ErrorKind::Timeout;
+}
 }  // namespace
 
 Millis lease_for(Seconds visibility) {
@@ -158,13 +164,13 @@ Result<void> Claims::bring_unsettled(const ledger::KeyHash& key) {
   return {};
 }
 
-Claims::Ended Claims::end(const std::string& message_id, ledger::Outcome outcome) {
+Claims::Ending Claims::end(const std::string& message_id, ledger::Outcome outcome, With with) {
   ledger::Settlement settlement;
   {
     const std::lock_guard lock(mutex_);
     Held& held = held_.at(message_id);
     held.ending = true;
-    settlement = {held.key, held.fence, use_.owner, std::move(outcome), {}};
+    settlement = {held.key, held.fence, use_.owner, std::move(outcome), std::move(with)};
   }
   std::optional<ledger::Verdict> verdict;
   for (int attempt = 1; !verdict; ++attempt) {
@@ -173,6 +179,7 @@ Claims::Ended Claims::end(const std::string& message_id, ledger::Outcome outcome
       verdict = *answer;
       break;
     }
+    if (settlement.with && !is_final(answer.error()) && !may_pass(answer.error())) return undone(message_id, answer.error());
     const Error error = noted(answer.error());
     const bool again = !is_final(error) && attempt < use_.commit_attempts_max;
     reporter_.warn(fmt::format("{}: its outcome cannot be recorded: {}{}", message_id, error.message,
@@ -183,9 +190,15 @@ Claims::Ended Claims::end(const std::string& message_id, ledger::Outcome outcome
   if (verdict) succeeded();
   const std::lock_guard lock(mutex_);
   held_.erase(message_id);
-  if (verdict) return *verdict == ledger::Verdict::Accepted ? Ended::Recorded : Ended::Fenced;
+  if (verdict) return {*verdict == ledger::Verdict::Accepted ? Ended::Recorded : Ended::Fenced};
   if (unsettled_.size() < kUnsettledMax) unsettled_[settlement.key] = std::move(settlement);
-  return Ended::Failed;
+  return {Ended::Failed};
+}
+
+Claims::Ending Claims::undone(const std::string& message_id, const Error& error) {
+  const std::lock_guard lock(mutex_);
+  held_.at(message_id).ending = false;
+  return {Ended::Undone, error.message};
 }
 
 void Claims::renew() {

@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -63,9 +64,16 @@ class Claims {
     Recorded,  ///< durable
     Fenced,    ///< the request is somebody else's, or a person has intervened: nothing of ours counts
     Failed,    ///< the ledger took it after no attempt; the message must be left as it is
+    Undone,    ///< `with` failed, and nothing of it remains; the claim goes on
   };
-  /// Ends the claim of this message. Blocks until it is durable; while the ledger fails, for several attempts and pauses.
-  Ended end(const std::string& message_id, ledger::Outcome outcome);
+  struct Ending {
+    Ended how = Ended::Recorded;
+    std::string why{};  ///< Undone
+  };
+  using With = std::function<Result<void>(ledger::Transaction&)>;
+  /// Ends the claim of this message. Blocks until it is durable; while the ledger fails, for several attempts and pauses. `with`
+  /// runs in the same transaction (ledger::Settlement); failures of it that may pass count as the ledger's.
+  Ending end(const std::string& message_id, ledger::Outcome outcome, With with = {});
 
   /// Prolongs the claims that are due (a third of the visibility timeout after the last time), all in one transaction. Does not
   /// block. To be called at least every twelfth of the visibility timeout.
@@ -91,6 +99,7 @@ class Claims {
     ledger::Fence fence = 0;
   };
   Result<void> bring_unsettled(const ledger::KeyHash& key);
+  Ending undone(const std::string& message_id, const Error& error);
   void renewed(const std::vector<Due>& due, SteadyTime sent_at, const Result<std::vector<ledger::Answer>>& answers);
   void apply(const Due& due, SteadyTime sent_at, const ledger::Verdict* verdict, const std::string& why);
   Error noted(Error error);

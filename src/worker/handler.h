@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "config/handoff.h"
+#include "ledger/ledger.h"
 #include "sqs/api.h"
 
 namespace ferry::worker {
@@ -40,6 +42,9 @@ struct HandlerResult {
   std::string result{};                  ///< JSON that it gave; at most kResultBytesMax; empty when it gave none
   std::string output_tail{};             ///< the end of what it wrote to stdout and stderr, at most kOutputTailBytesMax
   std::optional<int> code{};             ///< exit code or HTTP status
+  /// Done: runs in the ledger's transaction that records it, perhaps several times (ledger::Settlement). When it fails the
+  /// attempt has failed.
+  std::function<Result<void>(ledger::Transaction&)> with{};
 };
 inline constexpr std::size_t kResultBytesMax = 64 * 1024;
 inline constexpr std::size_t kOutputTailBytesMax = 2 * 1024;
@@ -61,6 +66,7 @@ struct HandlerCall {
   std::string queue{};                  ///< as people call it
   std::string label{};                  ///< how its output lines are marked
   std::string idempotency_key{};        ///< the same in every attempt
+  std::string signed_by{};              ///< the sender whose signature was checked; empty: it is unsigned, or nobody checks
   std::int64_t fence = 0;               ///< of the ledger's claim; 0: there is no ledger, nor is there an attempt's number
   std::int64_t attempt = 0;             ///< counted from 1
   std::optional<TraceContext> trace{};  ///< whose work this is a part of

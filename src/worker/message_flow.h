@@ -122,8 +122,9 @@ class MessageFlow {
   void meet(const Job& job, const ledger::Claim& claim);
   void not_claimed(const Job& job, const std::string& why);
   void release_claim(const Job& job);
-  void after_handler(const Job& job, const ClaimHeld& claim, const HandlerResult& result, Millis took);
-  bool record_outcome(const Job& job, const HandlerResult& result, Seconds delay);
+  void after_handler(const Job& job, const ClaimHeld& claim, HandlerResult result, Millis took);
+  std::optional<Claims::Ended> commit_transaction(const Job& job, const ClaimHeld& claim, HandlerResult& result);
+  bool is_recorded(const Job& job, const HandlerResult& result, Claims::Ended ended);
   Seconds delay_after(const HandlerResult& result, std::optional<Seconds> pause, int attempt);
   void leave(const sqs::Message& message);
   void leave_lost(const Job& job);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "worker/backoff.h"
 #include "worker/message_flow.h"
@@ -41,6 +42,7 @@ HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const 
   call.queue = options_.queue;
   call.label = type.name.empty() ? job.message.message_id : fmt::format("{} {}", job.message.message_id, type.name);
   call.idempotency_key = idempotency_key(job.message);
+  call.signed_by = job.route.signed_by;
   if (claim) {
     call.fence = claim->fence;
     call.attempt = claim->attempt;
@@ -48,7 +50,7 @@ HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const 
   call.trace = trace_context(job.message);
   call.deadline = parts_.clock.wall() + type.handler->timeout;
   if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
-  if (type.handler->http) return call;
+  if (type.handler->http || type.handler->argv.empty()) return call;  // an endpoint, or a function of this process
   call.argv = job.route.argv;
   call.environment = build_environment(call, {&options_.settings, options_.environment});
   call.working_folder = options_.working_folder;
@@ -152,19 +154,41 @@ void MessageFlow::not_claimed(const Job& job, const std::string& why) {
 void MessageFlow::release_claim(const Job& job) {
   ledger::Outcome outcome;
   outcome.kind = ledger::OutcomeKind::Released;
-  if (claims_->end(job.message.message_id, std::move(outcome)) != Claims::Ended::Recorded) return leave(job.message);
+  if (claims_->end(job.message.message_id, std::move(outcome)).how != Claims::Ended::Recorded) return leave(job.message);
   give_up(job);
 }
 
 // The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
 // is recorded here.
-void MessageFlow::after_handler(const Job& job, const ClaimHeld& claim, const HandlerResult& result, Millis took) {
+void MessageFlow::after_handler(const Job& job, const ClaimHeld& claim, HandlerResult result, Millis took) {
+  const std::optional<Claims::Ended> committed = commit_transaction(job, claim, result);
   const int attempt = attempt_of(job, claim);
   if (options_.oversight != nullptr) options_.oversight->ended(job, result, {attempt, took});
   Ending ending{took, gate_.ended(*job.route.request, result.end)};
   ending.delay = delay_after(result, ending.pause, attempt);
-  if (claim && !record_outcome(job, result, ending.delay)) return;
+  if (claim) {
+    const Claims::Ended ended =
+        committed ? *committed : claims_->end(job.message.message_id, outcome_of(result, ending.delay)).how;
+    if (!is_recorded(job, result, ended)) return;
+  }
   conclude(job, result, ending);
+}
+
+// Of a handler whose work is done in the ledger's transaction, the end is known when that has ended. Nothing: it has none, or it
+// was undone and `result` says so.
+std::optional<Claims::Ended> MessageFlow::commit_transaction(const Job& job, const ClaimHeld& claim, HandlerResult& result) {
+  if (!result.with || result.end != HandlerEnd::Done) return std::nullopt;
+  const Claims::With with = std::exchange(result.with, {});
+  if (!claim) {
+    result.end = HandlerEnd::OurFault;
+    result.detail = "it works in the ledger's transaction, and there is no ledger";
+    return std::nullopt;
+  }
+  const Claims::Ending ending = claims_->end(job.message.message_id, outcome_of(result, Seconds(0)), with);
+  if (ending.how != Claims::Ended::Undone) return ending.how;
+  result.end = HandlerEnd::Retry;
+  result.detail = fmt::format("its transaction was undone: {}", clip(ending.why, kShownBodyBytesMax));
+  return std::nullopt;
 }
 
 // Drawn once: the ledger and the queue are told the same.
@@ -190,9 +214,8 @@ Seconds MessageFlow::delay_after(const HandlerResult& result, std::optional<Seco
 }
 
 // False: the outcome is not on record, and the message was left for others.
-bool MessageFlow::record_outcome(const Job& job, const HandlerResult& result, Seconds delay) {
+bool MessageFlow::is_recorded(const Job& job, const HandlerResult& result, Claims::Ended ended) {
   const std::string& id = job.message.message_id;
-  const Claims::Ended ended = claims_->end(id, outcome_of(result, delay));
   if (ended == Claims::Ended::Recorded) return true;
   leave(job.message);
   failed_attempt(

@@ -18,6 +18,7 @@ struct Route {
   const config::RequestType* request = nullptr;
   std::string parameter;          ///< empty for a route that takes every message, or that is not found by its name
   std::vector<std::string> argv;  ///< placeholders filled in
+  std::string signed_by{};        ///< whose signature was found right (Oversight::refusal()); empty: nobody's
 };
 
 /// Why a message goes nowhere.

@@ -1,6 +1,7 @@
 #pragma once
 // What a run says: steps for people on stderr as far as they want them, everything into the transcript.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ enum class Verbosity { Quiet, Normal, Verbose };
 /// Thread-safe; one write a line.
 class Reporter {
  public:
+  /// Given every text, control characters escaped, and the least verbosity that shows it. Any thread.
+  using Sink = std::function<void(Verbosity least, std::string_view text)>;
+  explicit Reporter(Sink sink) : sink_(std::move(sink)) {}
   /// `transcript` may be null; both outlive the reporter.
   Reporter(Verbosity verbosity, int descriptor, Transcript* transcript)
       : verbosity_(verbosity), descriptor_(descriptor), transcript_(transcript) {}
@@ -45,9 +49,10 @@ class Reporter {
  private:
   void say(Verbosity least, std::string_view text);
 
-  Verbosity verbosity_;
-  int descriptor_;
-  Transcript* transcript_;
+  Sink sink_;
+  Verbosity verbosity_ = Verbosity::Quiet;
+  int descriptor_ = -1;
+  Transcript* transcript_ = nullptr;
 };
 
 /// At most `bytes_max` bytes of text, cut between characters, "…" behind a cut; control characters escaped.

@@ -29,6 +29,7 @@ ALLOWED = {
     "console": ["service", "metrics", "sqs"],
     "sender": ["client", "ledger", "signing", "sqs", "config"],
     "worker": ["client", "ledger", "signing", "audit", "sqs", "config", "metrics"],
+    "library": ["worker", "sender", "client", "ledger", "signing", "sqs", "config", "access"],
     "cli": None,  # the composition root sees everything
     "": None,  # src/main.cpp
 }
@@ -54,6 +55,7 @@ LIBRARIES = {
     "linux/": ["base", "store/journal", "http"],
 }
 
+STANDARD = re.compile(r"[a-z_]+")  # <string>; not <curl/curl.h>, nor <unistd.h>
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
 
@@ -100,9 +102,24 @@ def check_file(src, file):
         yield f"{where}: {module} must not include {included} ({target}); it may include: base{''.join(', ' + name for name in allowed)}"
 
 
+def check_public(include):
+    """Public headers include each other and the standard library, so that who installs them needs nothing else to read them."""
+    for file in sorted(include.rglob("*.h")):
+        name = file.relative_to(include.parent).as_posix()
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            kind, target = match.groups()
+            ours = kind == '"' and target.startswith("ferry/") and (include / target).is_file()
+            if not ours and (kind == '"' or not STANDARD.fullmatch(target)):
+                yield f"{name}:{number}: {target}: a public header includes standard headers and those of include/ferry"
+
+
 def check_tree(src):
     files = sorted(path for path in src.rglob("*") if path.suffix in (".h", ".cpp"))
-    return files, [fault for file in files for fault in check_file(src, file)]
+    faults = [fault for file in files for fault in check_file(src, file)]
+    return files, faults + list(check_public(src.parent / "include"))
 
 
 def main():

@@ -52,6 +52,14 @@ class IncludeDirection(unittest.TestCase):
         self.assertIn("is no file", self.faults({"sqs/a.cpp": '#include "sqs/gone.h"\n'})[0])
         self.assertIn("belongs to no module", self.faults({"attic/a.cpp": ""})[0])
 
+    def test_public_headers_stand_alone(self):
+        self.assertEqual([], self.faults({"../include/ferry/a.h": "#include <string>\n", "../include/ferry/b.h": '#include "ferry/a.h"\n',
+                                          "cli/a.cpp": '#include "ferry/b.h"\n'}))
+        for wrong in ('"base/result.h"', "<curl/curl.h>", "<unistd.h>", '"ferry/gone.h"'):
+            faults = self.faults({"../include/ferry/a.h": f"#include {wrong}\n", "base/result.h": ""})
+            self.assertEqual(1, len(faults), wrong)
+            self.assertIn("include/ferry/a.h:1", faults[0])
+
     def test_the_table_has_no_cycle(self):
         def reach(name, seen):
             for other in include_direction.ALLOWED[name] or []:
