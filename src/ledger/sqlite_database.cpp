@@ -114,7 +114,7 @@ Result<std::unique_ptr<Database>> SqliteDatabase::open(const SqliteOptions& opti
 }
 
 SqliteDatabase::~SqliteDatabase() {
-  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement.prepared);
   sqlite3_close(connection_);
 }
 
@@ -180,10 +180,10 @@ Result<void> SqliteDatabase::set_up() {
   return commit();
 }
 
-Result<sqlite3_stmt*> SqliteDatabase::statement(std::string_view sql) {
-  if (const auto found = statements_.find(sql); found != statements_.end()) return found->second;
+Result<const SqliteDatabase::Statement*> SqliteDatabase::statement(std::string_view sql) {
+  if (const auto found = statements_.find(sql); found != statements_.end()) return &found->second;
   if (statements_.size() >= kStatementsKept) {  // handlers may bring statements of any number
-    for (const auto& [text, prepared] : statements_) sqlite3_finalize(prepared);
+    for (const auto& [text, old] : statements_) sqlite3_finalize(old.prepared);
     statements_.clear();
   }
   sqlite3_stmt* made = nullptr;
@@ -196,22 +196,25 @@ Result<sqlite3_stmt*> SqliteDatabase::statement(std::string_view sql) {
     sqlite3_finalize(made);
     return fail(ErrorKind::InvalidArgument, "one SQL statement at a time");
   }
-  statements_.emplace(sql, made);
-  return made;
+  Statement& kept = statements_[std::string(sql)];
+  kept.prepared = made;
+  const int count = sqlite3_bind_parameter_count(made);
+  for (int i = 1; i <= count; ++i) kept.places.push_back(sqlite3_bind_parameter_index(made, fmt::format("${}", i).c_str()));
+  return &kept;
 }
 
 Result<Database::Answered> SqliteDatabase::query(std::string_view sql, std::span<const Value> values) {
-  FERRY_TRY(sqlite3_stmt* const prepared, statement(sql));
-  if (static_cast<std::size_t>(sqlite3_bind_parameter_count(prepared)) != values.size()) {
-    return fail(ErrorKind::InvalidArgument, fmt::format("the statement takes {} values, and {} were given",
-                                                        sqlite3_bind_parameter_count(prepared), values.size()));
+  FERRY_TRY(const Statement* const found, statement(sql));
+  sqlite3_stmt* const prepared = found->prepared;
+  const std::vector<int>& places = found->places;
+  if (places.size() != values.size()) {
+    return fail(ErrorKind::InvalidArgument,
+                fmt::format("the statement takes {} values, and {} were given", places.size(), values.size()));
   }
   const StatementUse use(prepared);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::string name = fmt::format("${}", i + 1);
-    const int index = sqlite3_bind_parameter_index(prepared, name.c_str());
-    if (index == 0) return fail(ErrorKind::InvalidArgument, fmt::format("the statement has no {}", name));
-    if (const int status = bind(prepared, index, values[i]); status != SQLITE_OK) return failed(status, "bind a value for");
+    if (places[i] == 0) return fail(ErrorKind::InvalidArgument, fmt::format("the statement has no ${}", i + 1));
+    if (const int status = bind(prepared, places[i], values[i]); status != SQLITE_OK) return failed(status, "bind a value for");
   }
   Answered answered;
   int status = SQLITE_ROW;

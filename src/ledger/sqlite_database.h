@@ -3,6 +3,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "ledger/database.h"
 #include "ledger/file_checks.h"
@@ -45,13 +47,17 @@ class SqliteDatabase final : public Database {
   Result<void> set_up();
   Result<void> pragma(std::string_view setting, const Value& wanted);
   Result<std::int64_t> integer(std::string_view sql);
-  Result<sqlite3_stmt*> statement(std::string_view sql);
+  struct Statement {
+    sqlite3_stmt* prepared = nullptr;
+    std::vector<int> places;  ///< of $1, $2, …; 0: it has none of that name
+  };
+  Result<const Statement*> statement(std::string_view sql);
   Unexpected<Error> failed(int status, std::string_view what) const;
 
   std::string path_;
   GuardedClock clock_;
   sqlite3* connection_ = nullptr;
-  std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
+  std::map<std::string, Statement, std::less<>> statements_;
 };
 
 }  // namespace ferry::ledger
