@@ -104,8 +104,7 @@ class Client {
   /// The queue with this name, URL or ARN. Asks the service for the URL of a name or an ARN. NotFound: there is none.
   Expected<Queue> queue(std::string_view name) const;
   /// Makes a queue, or finds the one that is there with the same attributes; durable on return. Names have 1 to 80 letters,
-  /// digits,
-  /// '-' and '_'; those of FIFO queues end in ".fifo". Refused: there is one with other attributes.
+  /// digits, '-' and '_'; those of FIFO queues end in ".fifo". Refused: there is one with other attributes.
   Expected<Queue> create_queue(std::string_view name, const QueueAttributes& attributes = {}) const;
   /// URLs of all queues whose names begin with `prefix`.
   Expected<std::vector<std::string>> list_queues(std::string_view prefix = {}) const;

@@ -3,6 +3,7 @@
 /// What a worker calls for a request: what it is given, and what it may answer.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -106,8 +107,8 @@ class Task {
   Expected<std::int64_t> integer() const;
   const std::string& body() const;        ///< Byte for byte.
   const std::string& message_id() const;  ///< The same in every delivery.
-  std::optional<AttributeValue> attribute(
-      std::string_view name) const;  ///< Of the message; nothing when it has none of this name.
+  /// Of the message; nothing when it has none of this name.
+  std::optional<AttributeValue> attribute(std::string_view name) const;
   Message message() const;           ///< A copy of all of it. Its receipt handle is the worker's business.
   const std::string& queue() const;  ///< As the worker was given it.
   /// The same whenever this request comes again: hand it on to what you change, so that it can tell repetitions. The sender's, or
@@ -171,9 +172,10 @@ class ParameterRule {
     std::int64_t max = std::numeric_limits<std::int64_t>::max();  ///< At most.
   };
   static ParameterRule integer(Range range);  ///< A decimal integer of this range.
+  /// A decimal integer of 64 bits.
   static ParameterRule integer() {
     return integer({std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()});
-  }  ///< Any of 64 bits.
+  }
 
   Kind kind() const { return kind_; }                                 ///< What kind of value.
   const std::vector<std::string>& values() const { return values_; }  ///< Of OneOf.

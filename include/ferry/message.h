@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ferry {
 
@@ -17,8 +18,11 @@ struct AttributeValue {
   std::string value{};          ///< Text, a decimal number, or bytes.
 
   AttributeValue() = default;
-  AttributeValue(std::string text) : value(std::move(text)) {}   // NOLINT: implicit by design
-  AttributeValue(std::string_view text) : value(text) {}         // NOLINT
+  /// Of type String, like the next two.
+  AttributeValue(std::string text) : value(std::move(text)) {}  // NOLINT: implicit by design
+  /// Of type String.
+  AttributeValue(std::string_view text) : value(text) {}  // NOLINT
+  /// Of type String.
   AttributeValue(const char* text) : value(text) {}              // NOLINT
   static AttributeValue number(std::int64_t number);             ///< Of type Number.
   static AttributeValue binary(std::string bytes);               ///< Of type Binary.

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ferry/connection.h"
@@ -21,9 +22,12 @@ namespace ferry {
 class Parameter {
  public:
   Parameter() = default;
+  /// Text, as the next two.
   Parameter(std::string text) : text_(std::move(text)) {}  // NOLINT: implicit by design
-  Parameter(std::string_view text) : text_(text) {}        // NOLINT
-  Parameter(const char* text) : text_(text) {}             // NOLINT
+  /// Text.
+  Parameter(std::string_view text) : text_(text) {}  // NOLINT
+  /// Text.
+  Parameter(const char* text) : text_(text) {}  // NOLINT
   /// An integer.
   template <std::integral Integer>
   requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) Parameter(Integer number)  // NOLINT

@@ -52,8 +52,9 @@ struct WorkerOptions {
   std::chrono::seconds visibility{60};              ///< How long a message stays hidden if this process dies: 3 s to 12 h.
   std::chrono::seconds wait{20};                    ///< Of one long poll: 0 to 20 s; 1 s at least with RunUntil::Drained.
   std::chrono::milliseconds drain_timeout{30'000};  ///< How long running handlers may finish after a stop: 0 to 24 h.
-  std::chrono::milliseconds backoff_base{5'000};    ///< Before a failed message is seen again: anything up to this, doubled
-  std::chrono::milliseconds backoff_max{900'000};   ///< with each attempt, up to this. 1 s to 1 h, and to 12 h.
+  std::chrono::milliseconds backoff_base{5'000};    ///< A failed message is seen again after anything up to this, 1 s to 1 h,
+  std::chrono::milliseconds backoff_max{900'000};   ///< or up to this, for the first is doubled with each attempt: 1 s to 12 h.
+
   /// Where it is recorded what was done, so that it is not done again: a file of this machine, made when it is not there, or
   /// postgresql://HOST/DATABASE for workers of several machines. Empty: nowhere, and a crash between a handler's work and the
   /// deletion of its message runs it twice.
@@ -61,6 +62,7 @@ struct WorkerOptions {
   std::chrono::hours ledger_retention{24 * 30};  ///< How long records are kept after their outcome: 1 h to 3650 days.
   OnRefused on_refused = OnRefused::Keep;        ///< What happens to messages that are refused.
   std::string dead_letter_queue{};               ///< Name, URL or ARN; with OnRefused::DeadLetter and only then.
+
   /// A file that says whose signed requests are carried out (docs/signing.md); unsigned ones are refused. Empty: all are
   /// believed.
   std::string allowed_senders{};
