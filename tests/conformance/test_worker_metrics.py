@@ -131,7 +131,7 @@ def test_the_numbers_are_what_happened(shell):
         ask(shell, "Enable", "bad")
     wait_until(lambda: worker.metrics()["ferry_worker_breaker_state", "Enable", "open"] == 1, 30, "the breaker is open")
     after = worker.metrics()
-    assert after["ferry_worker_attempts_total", "retry", "Enable"] == 2
+    assert after["ferry_worker_attempts_total", "retry", "Enable"] >= 2  # one may have begun before the second failed
     assert after["ferry_worker_failed_attempts_total",] >= 2
     assert after["ferry_worker_breaker_state", "Enable", "closed"] == 0
 

@@ -8,9 +8,11 @@ folders=()
 for folder in src include tests bench; do [ ! -d "$folder" ] || folders+=("$folder"); done
 mapfile -t files < <(find "${folders[@]}" -name '*.h' -o -name '*.cpp' | sort)
 [ ${#files[@]} -gt 0 ] || { echo "no C++ files"; exit 1; }
-if ! "$formatter" --dry-run -Werror --ferror-limit=1 "${files[@]}" 2>&1 | grep -E 'error:' | sed 's/:[0-9]*:[0-9]*: error:.*/: not formatted/' | sort -u; then
+faults=$("$formatter" --dry-run -Werror --ferror-limit=1 "${files[@]}" 2>&1 | sed -n 's/:[0-9]*:[0-9]*: error:.*/: not formatted/p' | sort -u || true)
+if [ -z "$faults" ]; then
   echo "format: ${#files[@]} files"
 else
+  printf '%s\n' "$faults"
   echo "format: run $formatter -i on these"
   exit 1
 fi

@@ -34,7 +34,8 @@ struct DiskOperation {
 enum class CrashMode {
   Everything,  ///< all that was written: the process died, the system lived on
   OnlySynced,  ///< what was synced, names included: the system's memory is lost
-  Torn,        ///< what was synced, and any of the 512-byte sectors that were not, and the first few, or any, of the names that were not
+  Torn,  ///< what was synced, and any of the 512-byte sectors that were not, and the first few, or any, of the names that were
+         ///< not
 };
 
 /// The state of a disk after a sequence of operations, with what is not on it yet. Cheap to copy. Not thread-safe.
