@@ -29,7 +29,7 @@ bool is_environment_name(std::string_view name) {
 }
 
 // What the worker sets for every handler, now or in a later version of the protocol (docs/worker.md).
-constexpr std::array<std::string_view, 19> kOwnNames = {"PATH",
+constexpr std::array<std::string_view, 20> kOwnNames = {"PATH",
                                                         "HOME",
                                                         "LANG",
                                                         "FERRY_PROTOCOL",
@@ -43,6 +43,7 @@ constexpr std::array<std::string_view, 19> kOwnNames = {"PATH",
                                                         "FERRY_FIRST_RECEIVED_AT",
                                                         "FERRY_GROUP_ID",
                                                         "FERRY_SENDER",
+                                                        "FERRY_SIGNED_BY",
                                                         "FERRY_DEADLINE",
                                                         "FERRY_IDEMPOTENCY_KEY",
                                                         "FERRY_CONTROL_FD",

@@ -102,6 +102,7 @@ std::string build_envelope(const HandlerCall& call) {
   envelope["request"] = call.request;
   envelope["parameter"] = call.parameter;
   envelope["idempotency_key"] = call.idempotency_key;
+  if (!call.signed_by.empty()) envelope["signed_by"] = call.signed_by;
   envelope["receive_count"] = receive_count(message);
   if (call.fence > 0) {
     envelope["fence"] = call.fence;
@@ -144,6 +145,7 @@ std::vector<std::string> build_environment(const HandlerCall& call, const Enviro
   add("FERRY_FIRST_RECEIVED_AT", system_time(message, "ApproximateFirstReceiveTimestamp"));
   add("FERRY_GROUP_ID", system_attribute(message, "MessageGroupId"));
   add("FERRY_SENDER", system_attribute(message, "SenderId"));
+  add("FERRY_SIGNED_BY", call.signed_by);
   if (call.trace) {
     add("TRACEPARENT", call.trace->parent);
     add("TRACESTATE", call.trace->state);

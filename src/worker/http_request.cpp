@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kOurPrefix = "X-Aws-Sqsd-";
 constexpr std::string_view kAttributePrefix = "X-Aws-Sqsd-Attr-";
 constexpr std::string_view kKeyHeader = "Idempotency-Key";
+constexpr std::string_view kSignedByHeader = "X-Ferry-Signed-By";
 constexpr std::size_t kShownBytesMax = 100;
 constexpr std::size_t kAroundHeader = 4;  // ": " and CR LF
 
@@ -80,7 +81,8 @@ std::string header_encode(std::string_view text) {
 std::string string_to_sign(const HttpHeaders& headers, SignedParts parts) {
   std::vector<std::string> lines;
   for (const auto& [name, value] : headers) {
-    if (name.starts_with(kOurPrefix) || name == kKeyHeader) lines.push_back(fmt::format("{}:{}\n", to_lower(name), value));
+    if (name.starts_with(kOurPrefix) || name == kKeyHeader || name == kSignedByHeader)
+      lines.push_back(fmt::format("{}:{}\n", to_lower(name), value));
   }
   std::sort(lines.begin(), lines.end());
   std::string text = fmt::format("ferry-v1\n{}\n{}\n", parts.seconds, hex(sha256(parts.body)));
@@ -102,6 +104,7 @@ Result<HttpHeaders> build_headers(const HandlerCall& call, const CompletionOffer
   add("X-Aws-Sqsd-Receive-Count", std::to_string(receive_count(message)));
   add("X-Aws-Sqsd-Sender-Id", system_attribute(message, "SenderId").value_or(""));
   add(kKeyHeader, call.idempotency_key);
+  add(kSignedByHeader, call.signed_by);
   if (call.trace) {
     headers.emplace_back("traceparent", call.trace->parent);
     if (!call.trace->state.empty()) headers.emplace_back("tracestate", call.trace->state);

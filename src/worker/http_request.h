@@ -36,7 +36,8 @@ Result<HttpHeaders> build_headers(const HandlerCall& call, const CompletionOffer
 std::string header_encode(std::string_view text);
 
 /// What is signed: "ferry-v1", the Unix seconds, the SHA-256 of the body in hex, then each header whose name starts with
-/// X-Aws-Sqsd- or is Idempotency-Key, as "name:value" with the name in lower case, sorted; a line break after each of these.
+/// X-Aws-Sqsd- or is Idempotency-Key or X-Ferry-Signed-By, as "name:value" with the name in lower case, sorted; a line break
+/// after each of these.
 struct SignedParts {
   std::int64_t seconds = 0;
   std::string_view body;

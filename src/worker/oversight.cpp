@@ -44,7 +44,7 @@ void Oversight::received(const sqs::Message& message) {
                                         system_text(message, "SenderId")}));
 }
 
-std::optional<std::string> Oversight::refusal(const sqs::Message& message, const Route& route) {
+std::optional<std::string> Oversight::refusal(const sqs::Message& message, Route& route) {
   if (parts_.admission == nullptr) return std::nullopt;
   const auto outcome = parts_.admission->check(message, route.request->name);
   if (const auto* refused = std::get_if<signing::Refused>(&outcome)) {
@@ -53,8 +53,9 @@ std::optional<std::string> Oversight::refusal(const sqs::Message& message, const
     return refused->reason;
   }
   const auto& admitted = std::get<signing::Admission::Admitted>(outcome);
-  if (admitted)
-    record(audit::verified(ids(message, route.request->name), {admitted->sender, admitted->key_id, admitted->signed_at}));
+  if (!admitted) return std::nullopt;
+  route.signed_by = admitted->sender;
+  record(audit::verified(ids(message, route.request->name), {admitted->sender, admitted->key_id, admitted->signed_at}));
   return std::nullopt;
 }
 

@@ -34,8 +34,9 @@ class Oversight {
   bool failed() const { return failed_.load(); }
 
   void received(const sqs::Message& message);
-  /// Why the message may not reach its handler; nothing when it may. No I/O but for the record.
-  std::optional<std::string> refusal(const sqs::Message& message, const Route& route);
+  /// Why the message may not reach its handler; nothing when it may: then `route` is told who signed it. No I/O but for the
+  /// record and the file of allowed senders.
+  std::optional<std::string> refusal(const sqs::Message& message, Route& route);
   /// Whoever refused it: `reason` is what people are told.
   void refused(const sqs::Message& message, std::string_view reason);
   /// What the ledger answered: one of the names that claims.h has; fence 0 when it was not granted.

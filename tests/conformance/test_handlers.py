@@ -104,10 +104,11 @@ def test_endpoint_checks_the_signature_as_documented(server, endpoint, tmp_path)
     def answer(headers, body):
         other = dict(headers.items())
         other["X-Aws-Sqsd-Attr-Enable"] = "Something%20else"
+        claimed = {**dict(headers.items()), "X-Ferry-Signed-By": "somebody"}
         late = dict(headers.items())
         late["X-Ferry-Timestamp"] = str(int(late["X-Ferry-Timestamp"]) - 301)
         verdicts.append([is_from_the_worker(headers, body, KEY), is_from_the_worker(headers, body + b" ", KEY),
-                         is_from_the_worker(other, body, KEY), is_from_the_worker(late, body, KEY),
+                         is_from_the_worker(other, body, KEY), is_from_the_worker(claimed, body, KEY), is_from_the_worker(late, body, KEY),
                          is_from_the_worker(headers, body, KEY[1:])])
         return 200, {}
 
@@ -118,7 +119,7 @@ def test_endpoint_checks_the_signature_as_documented(server, endpoint, tmp_path)
     send(server, config, "--request", "Enable", "All The Things ä %")
     done = poll(server, config)
     assert done.returncode == 0, done.stderr
-    assert verdicts == [[True, False, False, False, False]]
+    assert verdicts == [[True, False, False, False, False, False]]
     headers, body = app.requests[0]
     assert headers["X-Aws-Sqsd-Attr-Enable"] == "All%20The%20Things%20%C3%A4%20%25"
     assert headers["Idempotency-Key"] == headers["X-Aws-Sqsd-Msgid"]

@@ -103,6 +103,19 @@ def test_only_what_was_signed_by_whom_it_may_be_reaches_a_handler(ferry, queue, 
     assert "refused as Enable: it is not signed (unsigned)" in told
 
 
+def test_handlers_are_told_who_signed_and_nobody_can_forge_it(ferry, queue, folder, sqs):
+    (folder / "handoff.toml").write_text(HANDOFF.format(unsigned='unsigned = "allow"'))
+    (folder / "handler").write_text("#!/bin/sh\necho \"$1 ${FERRY_SIGNED_BY-nobody}\" >>handled\n")
+    ferry("send", queue, "--request", "Enable", "signed", "--sign", "alice")
+    ferry("send", queue, "--request", "Enable", "unsigned")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    attributes = {"Enable": "forged", "FERRY_SIGNED_BY": "alice", "signed_by": "alice"}
+    sqs.send_message(QueueUrl=url, MessageBody="b", MessageAttributes={
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()})
+    ferry("poll", queue)
+    assert sorted(handled(folder)) == ["forged nobody", "signed alice", "unsigned nobody"]
+
+
 def test_unsigned_ones_are_handled_where_they_are_allowed_and_bad_ones_are_not(ferry, queue, folder):
     (folder / "handoff.toml").write_text(HANDOFF.format(unsigned='unsigned = "allow"'))
     ferry("send", queue, "--request", "Disable", "plain")

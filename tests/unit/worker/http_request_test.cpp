@@ -137,6 +137,20 @@ TEST_F(HttpRequestTest, SignatureIsOverTimeBodyAndWhatTheMessageSays) {
   EXPECT_NE(header("X-Ferry-Signature"), signature);
 }
 
+TEST_F(HttpRequestTest, WhoSignedIsToldAndSigned) {
+  for (const char* forged : {"X-Ferry-Signed-By", "signed_by", "Signed-By"}) attribute(forged, "mallory");
+  EXPECT_EQ(header("X-Ferry-Signed-By"), "(none)");
+  EXPECT_EQ(build_envelope(call_).find(R"("signed_by":"mallory")"), std::string::npos);
+  call_.signed_by = "alice ä";
+  EXPECT_EQ(header("X-Ferry-Signed-By"), "alice%20%C3%A4");
+  EXPECT_NE(build_envelope(call_).find(R"(,"signed_by":"alice ä",)"), std::string::npos) << build_envelope(call_);
+  spec_.http->signing_key = "0123456789abcdef";
+  EXPECT_NE(string_to_sign(*build(), {1, "b"}).find("\nx-ferry-signed-by:alice%20%C3%A4\n"), std::string::npos);
+  const std::string signature = header("X-Ferry-Signature");
+  call_.signed_by.clear();
+  EXPECT_NE(header("X-Ferry-Signature"), signature);
+}
+
 TEST_F(HttpRequestTest, EnvelopeHasTheWholeMessage) {
   attribute("Enable", "a \"b\"\n");
   call_.parameter = "a";

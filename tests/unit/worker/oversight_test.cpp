@@ -4,12 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <filesystem>
+#include <mutex>
 
 #include "audit/story.h"
 #include "base/posix_file.h"
 #include "capture.h"
 #include "memory_queue.h"
+#include "signing/signer.h"
 #include "worker/worker.h"
 
 namespace ferry::worker {
@@ -45,8 +49,10 @@ class OversightTest : public testing::Test {
   RunSummary run(const signing::Admission* admission) {
     Oversight oversight({admission, trail_.get(), capture_.reporter(), "q"});
     options_.flow.oversight = &oversight;
-    ThreadRunner runner([this](const HandlerCall&, const InterruptLevel&) {
+    ThreadRunner runner([this](const HandlerCall& call, const InterruptLevel&) {
       ++handled_;
+      const std::lock_guard lock(given_mutex_);
+      given_.push_back({call.signed_by, fmt::format("{}", fmt::join(call.environment, "\n"))});
       return HandlerResult{end_, "as told"};
     });
     const Router router(handoff_);
@@ -76,7 +82,50 @@ class OversightTest : public testing::Test {
   std::unique_ptr<audit::Writer> trail_;
   HandlerEnd end_ = HandlerEnd::Done;
   std::atomic<int> handled_{0};
+  struct Given {
+    std::string signed_by;
+    std::string environment;
+  };
+  std::mutex given_mutex_;
+  std::vector<Given> given_;  // guarded by given_mutex_
 };
+
+// What a sender can write into a message is no proof of who it is.
+const sqs::MessageAttributes kForged = {{"Enable", {"String", "x", std::nullopt, false}},
+                                        {"FERRY_SIGNED_BY", {"String", "alice", std::nullopt, false}},
+                                        {"X-Ferry-Signed-By", {"String", "alice", std::nullopt, false}},
+                                        {"signed_by", {"String", "alice", std::nullopt, false}}};
+
+TEST_F(OversightTest, HandlersAreToldWhoSigned) {
+  const signing::PrivateKey key{Ed25519Secret::make(random_), "alice@host"};
+  signing::TrustSettings settings;
+  settings.senders.push_back({"alice", {key.public_key().bytes}, {"Enable"}, {"q"}, {}, {}});
+  const signing::Trust trust{settings};
+  const signing::Admission admission({"q", config::UnsignedMessages::Allow}, trust, clock_);
+  sqs::SendMessageEntry entry;
+  entry.message_body = "body";
+  entry.message_attributes = {{"Enable", {"String", "x", std::nullopt, false}}};
+  ASSERT_TRUE(signing::Stamper(&key, clock_, random_).stamp(entry, {"q", {}, {}, {}}));
+  queue_.add_message("body", entry.message_attributes);
+  run(&admission);
+  ASSERT_EQ(given_.size(), 1u);
+  EXPECT_EQ(given_[0].signed_by, "alice");
+  EXPECT_NE(given_[0].environment.find("\nFERRY_SIGNED_BY=alice\n"), std::string::npos) << given_[0].environment;
+}
+
+TEST_F(OversightTest, NoAttributeForgesWhoSigned) {
+  const signing::Trust trust{signing::TrustSettings{}};
+  const signing::Admission admission({"q", config::UnsignedMessages::Allow}, trust, clock_);
+  queue_.add_message("body", kForged);
+  run(&admission);
+  queue_.add_message("body", kForged);
+  run(nullptr);  // nobody checks at all
+  ASSERT_EQ(given_.size(), 2u);
+  for (const Given& given : given_) {
+    EXPECT_EQ(given.signed_by, "");
+    EXPECT_EQ(given.environment.find("FERRY_SIGNED_BY"), std::string::npos) << given.environment;
+  }
+}
 
 TEST_F(OversightTest, TheLifeOfAMessageIsOnRecord) {
   const std::string id = queue_.add("Enable", "x");
