@@ -8,11 +8,12 @@
 #include "base/clock.h"
 #include "config/trust_settings.h"
 #include "signing/trust.h"
+#include "signing/trust_file.h"
 #include "sqs/api.h"
 
 namespace ferry::signing {
 
-/// Immutable; thread-safe.
+/// Thread-safe.
 class Admission {
  public:
   struct Options {
@@ -21,16 +22,19 @@ class Admission {
   };
   /// Everything outlives the admission.
   Admission(Options options, const Trust& trust, const Clock& clock)
-      : options_(std::move(options)), trust_(trust), clock_(clock) {}
+      : options_(std::move(options)), fixed_(&trust), clock_(clock) {}
+  /// By what the file says when a message is checked.
+  Admission(Options options, TrustFile& file, const Clock& clock) : options_(std::move(options)), file_(&file), clock_(clock) {}
 
   /// The message may be handled; nothing in it: it is unsigned, and such messages are allowed.
   using Admitted = std::optional<Verified>;
-  /// No I/O. `request` is what the message asks for; empty when every message goes to one handler.
+  /// No I/O but TrustFile's. `request` is what the message asks for; empty when every message goes to one handler.
   std::variant<Admitted, Refused> check(const sqs::Message& message, const std::string& request) const;
 
  private:
   Options options_;
-  const Trust& trust_;
+  const Trust* fixed_ = nullptr;  // one of the two is there
+  TrustFile* file_ = nullptr;
   const Clock& clock_;
 };
 

@@ -19,12 +19,21 @@ Result<std::unique_ptr<WorkerOversight>> WorkerOversight::open(const config::Han
 
 Result<void> WorkerOversight::open_trust(const config::TrustTable& table, const std::string& queue, const OversightSeams& seams) {
   if (table.senders.empty()) return {};
-  auto settings = signing::load_allowed_senders(table.senders);
-  if (!settings) return fail(ErrorKind::InvalidArgument, settings.error().text());
+  auto file = signing::TrustFile::open(table.senders, seams.clock,
+                                       [&reporter = seams.reporter](signing::TrustFile::News news, std::string_view text) {
+                                         if (news == signing::TrustFile::News::Refused) return reporter.warn(text);
+                                         reporter.note(text);
+                                       });
+  if (!file) return fail(ErrorKind::InvalidArgument, file.error().text());
   FERRY_TRY(const client::QueueReference reference, client::parse_queue_argument(queue));
-  trust_.emplace(std::move(*settings));
+  trust_ = std::move(*file);
   admission_.emplace(signing::Admission::Options{reference.name, table.unsigned_messages}, *trust_, seams.clock);
   return {};
+}
+
+bool WorkerOversight::reload_trust() {
+  if (trust_) trust_->reload();
+  return trust_ != nullptr;
 }
 
 Result<void> WorkerOversight::open_trail(const config::AuditTable& table, const OversightSeams& seams) {

@@ -32,6 +32,9 @@ class WorkerOversight {
                                                        const OversightSeams& seams);
   /// Null when neither is named.
   Oversight* get() { return oversight_ ? &*oversight_ : nullptr; }
+  /// The file of allowed senders is read again before the next message is checked, and the outcome told. False: none is named.
+  /// Thread-safe.
+  bool reload_trust();
   /// The trail is whole and durable up to here. Nothing may be recorded afterwards.
   Result<void> close();
 
@@ -41,7 +44,7 @@ class WorkerOversight {
   Result<void> open_trail(const config::AuditTable& table, const OversightSeams& seams);
 
   PosixFileSystem files_;
-  std::optional<signing::Trust> trust_;
+  std::unique_ptr<signing::TrustFile> trust_;
   std::optional<signing::Admission> admission_;
   std::unique_ptr<audit::Writer> trail_;
   std::optional<Oversight> oversight_;

@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
+import time
 import uuid
 
 import boto3
 import pytest
-from ferry_server import FerryServer, binary
+from ferry_server import FerryServer, binary, wait_until
 
 HANDOFF = """
 [trust]
@@ -130,6 +131,40 @@ def test_the_configured_key_signs(ferry, queue, folder):
     ferry("send", queue, "--request", "Enable", "signed")
     ferry("poll", queue)
     assert handled(folder) == ["signed"]
+
+
+def test_a_running_worker_takes_keys_back_and_keeps_what_it_knew_when_the_new_file_is_broken(ferry, queue, folder, server):
+    allowed = folder / "allowed-senders.toml"
+    before = allowed.read_text()
+
+    def replace(text):
+        (folder / "next").write_text(text)
+        (folder / "next").rename(allowed)
+
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_ENDPOINT_URL_SQS": server.url, "AWS_EC2_METADATA_DISABLED": "true"}
+    with open(folder / "said", "w") as said:
+        worker = subprocess.Popen([binary(), "work", queue, "--wait", "1s"], env=environment, cwd=folder, stderr=said, stdout=subprocess.DEVNULL)
+
+    def says(part):
+        return part in (folder / "said").read_text()
+    try:
+        ferry("send", queue, "--request", "Enable", "first", "--sign", "alice")
+        wait_until(lambda: handled(folder) == ["first"], 20, "the first")
+        replace("revoked = [\n")
+        time.sleep(1.1)  # it looks at the file once a second
+        ferry("send", queue, "--request", "Enable", "second", "--sign", "alice")
+        wait_until(lambda: handled(folder) == ["first", "second"], 20, "the second")
+        assert says("was changed and cannot be used; what it said before still holds")
+        key = before.split('"')[1]
+        replace(f'revoked = ["{key}"]\n' + before)
+        time.sleep(1.1)
+        ferry("send", queue, "--request", "Enable", "third", "--sign", "alice")
+        wait_until(lambda: says("is revoked in"), 20, "the refusal")
+        assert says("was read again: 1 senders, 1 revoked keys")
+        assert handled(folder) == ["first", "second"]
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
 
 
 def test_a_file_of_senders_that_is_wrong_or_missing_starts_no_worker(ferry, queue, folder):
