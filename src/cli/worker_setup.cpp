@@ -334,8 +334,7 @@ void add_worker_options(CLI::App& app, WorkerFlags& flags) {
   CLI::Option* ledger = app.add_option(
       "--ledger", flags.ledger, "file or postgresql://… with what was done [ledger.path, FERRY_LEDGER; none for a COMMAND]");
   app.add_flag("--no-ledger", flags.no_ledger, "keep no ledger, whatever handoff.toml says")->excludes(ledger);
-  app.add_option("--metrics", flags.metrics,
-                 "127.0.0.1:PORT, where Prometheus reads /metrics and /health tells how it is [worker.metrics]");
+  app.add_option("--metrics", flags.metrics, "127.0.0.1:PORT, where Prometheus reads /metrics and /health tells how it is");
   add_client_options(app, flags.client, TranscriptFlag::Yes);
 }
 
