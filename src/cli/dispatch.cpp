@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/version.h"
 #include "cli/audit_command.h"
 #include "cli/backup_command.h"
 #include "cli/dlq_command.h"
@@ -18,7 +19,6 @@
 #include "cli/serve_command.h"
 #include "cli/store_command.h"
 #include "cli/unit_command.h"
-#include "cli/version.h"
 #include "cli/work_command.h"
 
 namespace ferry::cli {

@@ -7,8 +7,8 @@
 
 #include "base/digest.h"
 #include "base/encoding.h"
+#include "base/version.h"
 #include "cli/store_tools.h"
-#include "cli/version.h"
 #include "cli/worker_ledger.h"
 #include "cli/worker_ports.h"
 #include "client/queue_reference.h"

@@ -1,5 +1,5 @@
 #pragma once
 
-namespace ferry::cli {
+namespace ferry {
 inline constexpr const char* kVersion = "0.1.0";
-}  // namespace ferry::cli
+}  // namespace ferry
