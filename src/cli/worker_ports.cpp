@@ -72,7 +72,7 @@ Result<std::unique_ptr<WorkerPorts>> WorkerPorts::open(const Wanted& wanted, Ran
                         wanted.metrics->host == wanted.completion->host;
     if (!shared) {
       auto opened = LocalPort::open(*wanted.metrics, log);
-      if (!opened) return fail(opened.error().kind, fmt::format("--metrics: {}", opened.error().message));
+      if (!opened) return fail(opened.error().kind, fmt::format("{}: {}", wanted.metrics_setting, opened.error().message));
       ports->second_ = std::move(*opened);
     }
     LocalPort& port = shared ? *ports->first_ : *ports->second_;

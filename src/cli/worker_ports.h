@@ -51,6 +51,7 @@ class WorkerPorts {
   struct Wanted {
     std::optional<config::LoopbackAddress> completion;
     std::optional<config::LoopbackAddress> metrics;
+    std::string_view metrics_setting = "worker.metrics";  ///< what errors call it
   };
   /// Listens from now on. Errors are sentences that name the setting. `random` may be used by any thread; it and `log` outlive
   /// the ports.

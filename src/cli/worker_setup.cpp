@@ -187,7 +187,11 @@ class Run {
 
   std::optional<int> open_ports() {
     raise_descriptor_limit();  // a handler takes up to four
-    auto ports = WorkerPorts::open({handoff_.worker.completion, metrics_address_}, random_, log_);
+    // A poll under a timer would meet the port of the `work` that has the same file: it is asked for by its flag alone.
+    const bool by_flag = !flags_.metrics.empty();
+    if (!by_flag && mode_ == worker::RunMode::Work) metrics_address_ = handoff_.worker.metrics;
+    auto ports = WorkerPorts::open({handoff_.worker.completion, metrics_address_, by_flag ? "--metrics" : "worker.metrics"},
+                                   random_, log_);
     if (!ports) return usage(ports.error().message);
     ports_ = std::move(*ports);
     if (ports_->completions() != nullptr) reporter_->step(fmt::format("completions are taken at {}", ports_->completion_url()));
@@ -334,7 +338,8 @@ void add_worker_options(CLI::App& app, WorkerFlags& flags) {
   CLI::Option* ledger = app.add_option(
       "--ledger", flags.ledger, "file or postgresql://… with what was done [ledger.path, FERRY_LEDGER; none for a COMMAND]");
   app.add_flag("--no-ledger", flags.no_ledger, "keep no ledger, whatever handoff.toml says")->excludes(ledger);
-  app.add_option("--metrics", flags.metrics, "127.0.0.1:PORT, where Prometheus reads /metrics and /health tells how it is");
+  app.add_option("--metrics", flags.metrics,
+                 "127.0.0.1:PORT, where Prometheus reads /metrics and /health tells how it is [work: worker.metrics]");
   add_client_options(app, flags.client, TranscriptFlag::Yes);
 }
 

@@ -164,13 +164,17 @@ void read_worker(const toml::table& table, WorkerSettings& worker, Problems& pro
   worker.path = reader.text("path").value_or(worker.path);
   worker.home = reader.text("home").value_or(worker.home);
   worker.lang = reader.text("lang").value_or(worker.lang);
-  if (const auto address = reader.text("completion")) {
-    worker.completion = parse_loopback(*address);
-    if (!worker.completion) {
-      reader.problem("completion",
-                     "must be an address of this machine alone and a port: \"127.0.0.1:8090\" (port 0: any free one)");
+  const auto address = [&](std::string_view key, std::string_view example) {
+    const auto text = reader.text(key);
+    auto parsed = text ? parse_loopback(*text) : std::nullopt;
+    if (text && !parsed) {
+      reader.problem(key,
+                     fmt::format("must be an address of this machine alone and a port: \"{}\" (port 0: any free one)", example));
     }
-  }
+    return parsed;
+  };
+  worker.completion = address("completion", "127.0.0.1:8090");
+  worker.metrics = address("metrics", "127.0.0.1:9464");
   reader.refuse_unknown_keys();
 }
 

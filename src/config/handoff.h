@@ -61,6 +61,7 @@ struct WorkerSettings {
   std::string home;  ///< the worker's own when empty
   std::string lang = "C.UTF-8";
   std::optional<LoopbackAddress> completion;  ///< where endpoints tell that work of theirs is done
+  std::optional<LoopbackAddress> metrics;     ///< where Prometheus reads what the worker counts
 };
 
 struct BackoffSettings {

@@ -1,6 +1,8 @@
 """What a worker tells Prometheus, read with Prometheus' own parser, against what happened."""
 
 import json
+import pathlib
+import re
 import signal
 import socket
 import urllib.error
@@ -76,8 +78,9 @@ def get(url):
 
 
 class Worker:
-    def __init__(self, shell, *options):
-        self.process = shell.start("work", shell.queue, "--metrics", "127.0.0.1:0", "--wait", "1s", *options)
+    def __init__(self, shell, *options, metrics="127.0.0.1:0"):
+        place = ["--metrics", metrics] if metrics else []
+        self.process = shell.start("work", shell.queue, *place, "--wait", "1s", *options)
         for line in self.process.stderr:
             if line.startswith("metrics are at "):
                 self.url = line.split()[-1].removesuffix("/metrics")
@@ -140,6 +143,42 @@ def test_the_numbers_are_what_happened(shell):
     assert json.loads(get(worker.url + "/health")[2])["reasons"] == ["the worker is stopping"]
     (shell.folder / "go").touch()
     assert worker.stop() == 0
+
+
+def documented():
+    """{name: (type, labels)} of the table in docs/operations.md."""
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(ferry_worker_\w+)` \| (\w+) \| ([^|]*)\| \S", page, re.M)
+    assert len({name for name, *_ in rows}) == len(rows)
+    return {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def test_the_page_of_the_documentation_has_each_series(shell):
+    ask(shell, "Enable", "good")
+    target = shell.folder / "ferry.prom"
+    shell.run("poll", shell.queue, "--metrics-file", str(target), "--wait", "1s")
+    told = {}
+    for family in text_string_to_metric_families(target.read_text()):
+        labels = {tuple(name for name in sample.labels if name != "le") for sample in family.samples}
+        assert len(labels) == 1, family
+        told[family.name + ("_total" if family.type == "counter" else "")] = (family.type, labels.pop())
+    assert told == documented()
+
+
+def test_the_file_may_name_the_place(shell):
+    (shell.folder / "handoff.toml").write_text('[worker]\nmetrics = "127.0.0.1:0"\n' + HANDOFF)
+    worker = Worker(shell, metrics=None)
+    assert worker.metrics()["ferry_worker_concurrency",] == 4
+    assert worker.stop() == 0
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        (shell.folder / "handoff.toml").write_text(f'[worker]\nmetrics = "127.0.0.1:{taken.getsockname()[1]}"\n' + HANDOFF)
+        shell.run("work", shell.queue, expect=2)
+        assert "worker.metrics: " in shell.err
+        shell.run("poll", shell.queue, "--wait", "1s")  # the port is the worker's; a poll beside it does without
+    other = Worker(shell, metrics="127.0.0.1:0")  # the flag wins
+    assert other.stop() == 0
 
 
 def test_a_poll_leaves_its_numbers_in_a_file(shell):

@@ -90,6 +90,7 @@ TEST(Handoff, EveryKeyOfAnEndpointIsRead) {
   const auto handoff = parse(R"(
 [worker]
 completion = "[::1]:65535"
+metrics = "localhost:0"
 [request.Work]
 http = "https://example.com/work?a=1"
 content = "envelope"
@@ -109,6 +110,9 @@ socket = "work.sock"
   ASSERT_TRUE(handoff->worker.completion);
   EXPECT_EQ(handoff->worker.completion->host, "[::1]");
   EXPECT_EQ(handoff->worker.completion->port, 65'535);
+  ASSERT_TRUE(handoff->worker.metrics);
+  EXPECT_EQ(handoff->worker.metrics->host, "127.0.0.1");
+  EXPECT_EQ(handoff->worker.metrics->port, 0);
   const HandlerSpec& work = *handoff->find("Work")->handler;
   ASSERT_TRUE(work.http);
   EXPECT_EQ(work.http->url, "https://example.com/work?a=1");
@@ -295,6 +299,10 @@ const BadCase kBadCases[] = {
     {"[worker]\ncompletion = \"127.0.0.1\"", "worker.completion must be"},
     {"[worker]\ncompletion = \"127.0.0.1:65536\"", "worker.completion must be"},
     {"[worker]\ncompletion = \"127.0.0.1:-0\"", "worker.completion must be"},
+    {"[worker]\nmetrics = \"0.0.0.0:9464\"",
+     "handoff.toml:2: worker.metrics must be an address of this machine alone and a port: \"127.0.0.1:9464\""},
+    {"[worker]\nmetrics = \"127.0.0.1:65536\"", "worker.metrics must be"},
+    {"[worker]\nmetrics = 9464", "worker.metrics must be a string, not an integer"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, HandoffErrors, testing::ValuesIn(kBadCases));
