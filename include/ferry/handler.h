@@ -121,7 +121,9 @@ class Task {
   std::int64_t fence() const;
   /// Whose signature was found right (WorkerOptions::allowed_senders): a name of that file; empty when nobody checks.
   const std::string& signed_by() const;
-  std::string traceparent() const;                         ///< W3C Trace Context of the sender; empty when it gave none.
+  /// W3C Trace Context for what is done here: the sender's trace, and a span id of this attempt's own; empty when the sender
+  /// gave none.
+  std::string traceparent() const;
   std::string tracestate() const;                          ///< Goes with it; may be empty.
   std::chrono::system_clock::time_point deadline() const;  ///< When its timeout is over.
 

@@ -49,10 +49,13 @@ struct Request {
   /// a fresh UUID when it is signed, else none.
   std::optional<std::string> idempotency_key{};
   std::optional<std::chrono::milliseconds> valid_for{};  ///< Signed requests: workers refuse it after so long, 1 ms or more.
-  std::optional<std::string> traceparent{};              ///< W3C Trace Context of the work that this is a part of; signed, if so.
-  std::optional<std::chrono::seconds> delay{};           ///< As in OutgoingMessage.
-  std::optional<std::string> group_id{};                 ///< As in OutgoingMessage.
-  std::optional<std::string> deduplication_id{};         ///< As in OutgoingMessage.
+  /// W3C Trace Context, version 00, of the work that this is a part of; travels as attributes, signed with the rest. Left out
+  /// when ten attributes, or 1 MiB, leave no room.
+  std::optional<std::string> traceparent{};
+  std::optional<std::string> tracestate{};        ///< Goes with it: 1 to 512 bytes of printable ASCII.
+  std::optional<std::chrono::seconds> delay{};    ///< As in OutgoingMessage.
+  std::optional<std::string> group_id{};          ///< As in OutgoingMessage.
+  std::optional<std::string> deduplication_id{};  ///< As in OutgoingMessage.
 };
 
 /// Where to, and as whom.

@@ -8,7 +8,7 @@ namespace {
 class Builder {
  public:
   Builder(std::string_view event, const Ids& ids)
-      : entry_{std::string(event), ids.message_id, ids.request_id, ids.queue, ids.request, {}} {}
+      : entry_{std::string(event), ids.message_id, ids.request_id, ids.queue, ids.request, {}}, trace_(ids.trace) {}
 
   Builder& text(std::string_view name, std::string_view value) {
     if (!value.empty()) entry_.fields.push_back({std::string(name), std::string(value)});
@@ -18,10 +18,14 @@ class Builder {
     entry_.fields.push_back({std::string(name), value});
     return *this;
   }
-  Entry entry() { return std::move(entry_); }
+  Entry entry() {
+    text("trace_id", trace_.trace_id).text("span_id", trace_.span_id).text("parent_span_id", trace_.parent_span_id);
+    return std::move(entry_);
+  }
 
  private:
   Entry entry_;
+  const Ids::Trace& trace_;
 };
 }  // namespace
 

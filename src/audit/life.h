@@ -25,6 +25,13 @@ struct Ids {
   std::string request_id;  ///< idempotency key, if known
   std::string queue;
   std::string request;  ///< name of the request, once it is known
+  /// W3C Trace Context, in hexadecimal; what is not known is empty and left out.
+  struct Trace {
+    std::string trace_id;
+    std::string span_id;         ///< of the attempt
+    std::string parent_span_id;  ///< of the sender
+  };
+  Trace trace{};
 };
 
 struct Received {

@@ -27,7 +27,9 @@ Result<void> read_file(FileSystem& files, const ChainFile& file, std::string_vie
     if (!line) return {};
     if (!may_speak_of(line->text, id)) continue;
     auto record = parse_line(line->text);
-    if (!record || (record->entry.message_id != id && record->entry.request_id != id)) continue;
+    if (!record) continue;
+    const bool speaks = record->entry.message_id == id || record->entry.request_id == id || record->text("trace_id") == id;
+    if (!speaks) continue;
     if (lines.size() == kStoryLinesMax) {
       return fail(ErrorKind::NoSpace, fmt::format("more than {} lines speak of {}; name fewer files", kStoryLinesMax, id));
     }
@@ -70,9 +72,10 @@ std::string tell_fields(const Record& record) {
 
 std::string tell_received(const Record& record) {
   const std::int64_t count = record.number("receive_count").value_or(1);
-  return fmt::format("received from {}{}{}{}", shown(record.entry.queue),
+  return fmt::format("received from {}{}{}{}{}{}", shown(record.entry.queue),
                      count > 1 ? fmt::format(" for the {}. time", count) : "", also(record, ", sent at ", "sent_at"),
-                     also(record, " by ", "sender_id"));
+                     also(record, " by ", "sender_id"), also(record, ", trace ", "trace_id"),
+                     also(record, " span ", "parent_span_id"));
 }
 
 std::string tell_attempt_ended(const Record& record) {
@@ -96,7 +99,8 @@ Result<Story> find_story(FileSystem& files, const std::vector<std::string>& path
                    [](const StoryLine& a, const StoryLine& b) { return a.record.time < b.record.time; });
   std::set<std::string> requests;
   for (const StoryLine& line : story.lines) {
-    if (!line.record.entry.request_id.empty()) requests.insert(line.record.entry.request_id);
+    const Entry& entry = line.record.entry;
+    if (!entry.request_id.empty() && (entry.message_id == id || entry.request_id == id)) requests.insert(entry.request_id);
   }
   std::set<std::string> others;
   for (const std::string& request : requests) {
@@ -125,8 +129,8 @@ std::string tell(const Record& record) {
                        record.number("attempt").value_or(0), record.number("fence").value_or(0));
   }
   if (event == kAttemptStarted) {
-    return fmt::format("attempt {} started{}{}{}", record.number("attempt").value_or(0), request, also(record, ": ", "handler"),
-                       also(record, ", until ", "deadline"));
+    return fmt::format("attempt {} started{}{}{}{}", record.number("attempt").value_or(0), request, also(record, ": ", "handler"),
+                       also(record, ", until ", "deadline"), also(record, ", span ", "span_id"));
   }
   if (event == kAttemptEnded) return tell_attempt_ended(record);
   if (event == kSettled) return tell_settled(record);

@@ -26,8 +26,9 @@ struct Story {
 };
 inline constexpr std::size_t kStoryLinesMax = 10'000;
 
-/// The lines whose message id or request id is `id`. Reads every byte of the files. NotFound: no audit trail in `paths`. No line
-/// speaks of it: an empty story. Over kStoryLinesMax lines: NoSpace. Says nothing about whether the chain is whole: verify().
+/// The lines whose message id, request id or trace id is `id`. Reads every byte of the files. NotFound: no audit trail in
+/// `paths`. No line speaks of it: an empty story. Over kStoryLinesMax lines: NoSpace. Says nothing about whether the chain is
+/// whole: verify().
 Result<Story> find_story(FileSystem& files, const std::vector<std::string>& paths, std::string_view id);
 
 /// One line as a sentence, without its time; control characters escaped. Lines of output follow, indented, one a line.

@@ -220,7 +220,7 @@ std::string story_json(const audit::Story& story, OutputFormat format) {
 int audit_why_command(std::span<const std::string> arguments, CommandContext& context) {
   CLI::App app{"Tell what became of a request.", "ferry audit why"};
   Flags flags;
-  app.add_option("ID", flags.id, "a message id or an idempotency key")->required();
+  app.add_option("ID", flags.id, "a message id, an idempotency key or a trace id")->required();
   app.add_option("PATH", flags.paths, kPathHelp);
   add_output(app, flags);
   app.footer(kWhyExamples);

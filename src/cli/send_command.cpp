@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "cli/client_options.h"
 #include "cli/send_signing.h"
+#include "cli/send_trace.h"
 #include "sender/compose.h"
 #include "sender/json_lines.h"
 #include "sender/sender.h"
@@ -48,6 +49,7 @@ struct Flags {
   sqs::OptionalText deduplication_id;
   bool json_lines = false;
   SigningFlags signing;
+  TraceFlags trace;
 };
 
 void describe(CLI::App& app, Flags& flags) {
@@ -66,6 +68,7 @@ void describe(CLI::App& app, Flags& flags) {
                  "id under which workers do it once, however often it arrives [a UUID when signing, else none]");
   app.add_option_function<std::string>("--expires", duration_into(flags.signing.valid_for),
                                        "with --sign: workers refuse the message after so long");
+  add_trace_options(app, flags.trace);
   add_client_options(app, flags.client, TranscriptFlag::Yes);
   app.footer(kExamples);
 }
@@ -304,8 +307,11 @@ int send_command(std::span<const std::string> arguments, CommandContext& context
   if (handoff.exit_code) return *handoff.exit_code;
   auto outgoing = compose(flags, context, requests && handoff.handoff ? &*handoff.handoff : nullptr);
   if (!outgoing) return complain(context, kName, outgoing.error().text(), kExitUsage);
-  const std::string key = handoff.handoff ? handoff.handoff->sender.key : std::string();
-  if (const auto stamped = stamp_messages(*outgoing, flags.queue, flags.signing, key, context); !stamped)
+  auto trace = find_trace(flags.trace, flags.client.quiet, context);
+  if (!trace) return complain(context, kName, trace.error().message, kExitUsage);
+  const StampWith with{flags.signing, handoff.handoff ? handoff.handoff->sender.key : std::string(), std::move(*trace),
+                       flags.client.quiet};
+  if (const auto stamped = stamp_messages(*outgoing, flags.queue, with, context); !stamped)
     return complain(context, kName, stamped.error().text(), kExitUsage);
   auto transcript = open_transcript(flags.client, context);
   if (!transcript) return complain(context, kName, transcript.error().message, kExitUsage);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/send_trace.h"
 #include "client/queue_reference.h"
 #include "signing/key_file.h"
 #include "signing/signer.h"
@@ -39,17 +40,19 @@ Result<std::optional<signing::PrivateKey>> load_key(const std::string& word, con
 }  // namespace
 
 Result<void, sender::Refusals> stamp_messages(std::vector<sender::Outgoing>& outgoing, const std::string& queue,
-                                              const SigningFlags& flags, const std::string& configured,
-                                              const CommandContext& context) {
+                                              const StampWith& with, const CommandContext& context) {
+  const SigningFlags& flags = with.flags;
   if (flags.idempotency_key && outgoing.size() > 1)
     return refuse("--idempotency-key is for one message: workers would take the others for duplicates of the first");
-  auto key = load_key(key_word(flags, configured, context), context);
+  auto key = load_key(key_word(flags, with.configured_key, context), context);
   if (!key) return refuse(fmt::format("nothing can be signed: {}", key.error().message));
   if (flags.valid_for && !*key) return refuse("--expires is part of what is signed; name a key with --sign");
   if (flags.valid_for && flags.valid_for->count() == 0) return refuse("--expires must be longer than nothing");
   const signing::Stamper stamper(*key ? &**key : nullptr, context.clock, context.random);
   std::vector<sqs::SendMessageEntry> stamped;
   sender::Refusals refusals;
+  std::size_t without_trace = 0;
+  std::size_t without_state = 0;
   for (std::size_t i = 0; i < outgoing.size() && refusals.messages.size() < kRefusalsMax; ++i) {
     const sender::Outgoing& one = outgoing[i];
     signing::Stamp stamp;
@@ -57,10 +60,13 @@ Result<void, sender::Refusals> stamp_messages(std::vector<sender::Outgoing>& out
     if (!reference) return refuse(reference.error().message);
     stamp.queue = reference->name;
     stamp.idempotency_key = flags.idempotency_key ? flags.idempotency_key : one.idempotency_key;
-    stamp.traceparent = context.environment("TRACEPARENT");
     stamp.valid_for = flags.valid_for;
     sqs::SendMessageEntry entry = one.entry;
-    if (const auto done = stamper.stamp(entry, stamp); !done) {
+    const auto done = sender::stamp_traced(stamper, entry, std::move(stamp), with.trace ? &*with.trace : nullptr);
+    if (done) {
+      without_trace += *done == sender::TraceFit::NoRoom ? 1 : 0;
+      without_state += *done == sender::TraceFit::NoState ? 1 : 0;
+    } else {
       refusals.messages.push_back(outgoing.size() == 1 ? done.error().message
                                                        : fmt::format("message {}: {}", i + 1, done.error().message));
     }
@@ -68,6 +74,7 @@ Result<void, sender::Refusals> stamp_messages(std::vector<sender::Outgoing>& out
   }
   if (!refusals.messages.empty()) return Unexpected(std::move(refusals));
   for (std::size_t i = 0; i < outgoing.size(); ++i) outgoing[i].entry = std::move(stamped[i]);
+  if (!with.quiet) tell_left_out(without_trace, without_state, context);
   return {};
 }
 

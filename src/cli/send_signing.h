@@ -1,5 +1,5 @@
 #pragma once
-// What `ferry send` puts into the reserved attribute: signatures and idempotency keys.
+// What `ferry send` adds to messages: signatures and idempotency keys in the reserved attribute, and the trace.
 
 #include <optional>
 #include <string>
@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "sender/json_lines.h"
+#include "sender/trace.h"
 
 namespace ferry::cli {
 
@@ -17,11 +18,15 @@ struct SigningFlags {
   std::optional<Millis> valid_for;
 };
 
-/// Stamps every message, or none: refused when the key cannot be used, or a message cannot be stamped. Without a key and
-/// without idempotency keys the messages stay what they are. `queue` is the command's, for messages that name none.
-/// `configured` is the key that the configuration names, as --sign takes it, or empty.
+struct StampWith {
+  const SigningFlags& flags;
+  std::string configured_key;          ///< that the configuration names, as --sign takes it, or empty
+  std::optional<sender::Trace> trace;  ///< to send along
+  bool quiet = false;                  ///< says not what was left out
+};
+/// Stamps every message, or none: refused when the key cannot be used, or a message cannot be stamped. Without a key, without
+/// idempotency keys and without a trace the messages stay what they are. `queue` is the command's, for messages that name none.
 Result<void, sender::Refusals> stamp_messages(std::vector<sender::Outgoing>& outgoing, const std::string& queue,
-                                              const SigningFlags& flags, const std::string& configured,
-                                              const CommandContext& context);
+                                              const StampWith& with, const CommandContext& context);
 
 }  // namespace ferry::cli

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include "base/process.h"
+#include "base/trace_context.h"
 #include "config/handoff.h"
 #include "library/conversions.h"
 #include "library/core.h"
 #include "library/failure.h"
 #include "sender/compose.h"
-#include "signing/envelope.h"
+#include "sender/trace.h"
 #include "signing/key_file.h"
 #include "signing/signer.h"
 
@@ -63,15 +64,24 @@ Result<void> Sender::State::stamp(const Request& request, sqs::SendMessageEntry&
     return fail(ErrorKind::InvalidArgument, "valid_for is part of what is signed; name a signing_key");
   if (request.valid_for && *request.valid_for < Millis(1))
     return fail(ErrorKind::InvalidArgument, "valid_for must be 1 ms or longer");
-  if (request.traceparent && !signing::is_traceparent(*request.traceparent))
+  if (request.traceparent && !parse_traceparent(*request.traceparent))
     return fail(ErrorKind::InvalidArgument, "traceparent is none of W3C Trace Context, version 00");
+  if (request.tracestate && !request.traceparent)
+    return fail(ErrorKind::InvalidArgument, "tracestate has no meaning without traceparent");
+  if (request.tracestate && !is_tracestate(*request.tracestate)) {
+    return fail(ErrorKind::InvalidArgument,
+                fmt::format("tracestate must have 1 to {} bytes of printable ASCII", kTracestateBytesMax));
+  }
+  std::optional<sender::Trace> trace;
+  if (request.traceparent) trace = sender::Trace{*request.traceparent, request.tracestate.value_or("")};
   signing::Stamp stamp;
   stamp.queue = queue.name;
   stamp.idempotency_key = request.idempotency_key;
-  stamp.traceparent = request.traceparent;
   stamp.valid_for = request.valid_for;
   const signing::Stamper stamper(key ? &*key : nullptr, core->clock(), core->random());
-  return stamper.stamp(entry, stamp);
+  const auto stamped = sender::stamp_traced(stamper, entry, std::move(stamp), trace ? &*trace : nullptr);
+  if (!stamped) return Unexpected(stamped.error());
+  return {};
 }
 
 Expected<Sender> Sender::open(const SenderOptions& options) {

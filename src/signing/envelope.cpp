@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/encoding.h"
+#include "base/trace_context.h"
 #include "sqs/limits.h"
 #include "sqs/names.h"
 
@@ -97,7 +98,7 @@ Result<Envelope> parse_fields(Fields& fields) {
     }
   }
   if (const auto raw = fields.take('p')) {
-    if (!is_traceparent(*raw)) return malformed("its field p is no traceparent");
+    if (!parse_traceparent(*raw)) return malformed("its field p is no traceparent");
     envelope.traceparent = *raw;
   }
   if (envelope.signature) FERRY_TRY_VOID(parse_end(fields, *envelope.signature));
@@ -165,19 +166,6 @@ Result<void> check_request_id(std::string_view id) {
   const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
   if (!id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), visible)) return {};
   return malformed(fmt::format("an idempotency key has 1 to {} visible ASCII characters, no spaces", kRequestIdBytesMax));
-}
-
-bool is_traceparent(std::string_view text) {
-  constexpr std::size_t kChars = 55;  // 00-32 digits-16 digits-2 digits
-  if (text.size() != kChars || !text.starts_with("00-") || text[35] != '-' || text[52] != '-') return false;
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  const std::string_view trace = text.substr(3, 32);
-  const std::string_view span = text.substr(36, 16);
-  const std::string_view flags = text.substr(53);
-  for (const std::string_view part : {trace, span, flags}) {
-    if (!std::all_of(part.begin(), part.end(), is_hex)) return false;
-  }
-  return trace.find_first_not_of('0') != std::string_view::npos && span.find_first_not_of('0') != std::string_view::npos;
 }
 
 std::string signed_bytes(const Envelope& envelope, const SignedContent& content) {

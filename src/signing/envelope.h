@@ -48,8 +48,6 @@ Result<Envelope> parse_envelope(std::string_view text);
 
 /// InvalidArgument unless 1 to kRequestIdBytesMax visible ASCII characters.
 Result<void> check_request_id(std::string_view id);
-/// Whether the text is a traceparent of W3C Trace Context, version 00, with ids that are not all zeros.
-bool is_traceparent(std::string_view text);
 
 /// What is signed beside the fields of the envelope.
 struct SignedContent {

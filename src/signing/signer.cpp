@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/encoding.h"
+#include "base/trace_context.h"
 #include "base/uuid.h"
 #include "signing/envelope.h"
 #include "sqs/limits.h"
@@ -35,7 +36,7 @@ Result<void> Stamper::stamp(sqs::SendMessageEntry& entry, const Stamp& stamp) co
   const Timestamp now = clock_.wall();
   envelope.request_id = stamp.idempotency_key ? *stamp.idempotency_key : to_string(make_uuid_v7(now, random_));
   FERRY_TRY_VOID(check_request_id(envelope.request_id));
-  if (stamp.traceparent && is_traceparent(*stamp.traceparent)) envelope.traceparent = stamp.traceparent;
+  if (stamp.traceparent && parse_traceparent(*stamp.traceparent)) envelope.traceparent = stamp.traceparent;
   if (key_ != nullptr) {
     if (!sqs::is_queue_name(stamp.queue)) {
       return fail(ErrorKind::InvalidArgument,

@@ -10,10 +10,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
 #include "sqs/api.h"
+#include "worker/attempt_trace.h"
 #include "worker/router.h"
 #include "worker/task_pool.h"
 
@@ -22,6 +24,7 @@ namespace ferry::worker {
 struct Job {
   sqs::Message message;
   Route route;
+  std::optional<AttemptTrace> trace{};
 };
 /// Shared: with the handler's runner, until that has told the result.
 using JobPtr = std::shared_ptr<const Job>;

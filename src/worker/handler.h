@@ -53,7 +53,7 @@ inline constexpr Seconds kRetryAfterMax{43'200};
 
 /// W3C Trace Context.
 struct TraceContext {
-  std::string parent;
+  std::string parent;   ///< traceparent
   std::string state{};  ///< may be empty
 };
 
@@ -69,7 +69,7 @@ struct HandlerCall {
   std::string signed_by{};              ///< the sender whose signature was checked; empty: it is unsigned, or nobody checks
   std::int64_t fence = 0;               ///< of the ledger's claim; 0: there is no ledger, nor is there an attempt's number
   std::int64_t attempt = 0;             ///< counted from 1
-  std::optional<TraceContext> trace{};  ///< whose work this is a part of
+  std::optional<TraceContext> trace{};  ///< for what it does: the sender's trace, a span of this attempt's own
   Timestamp deadline{};                 ///< for it to know; what counts is spec->timeout from the start
   std::string envelope{};               ///< with HandlerInput::Envelope
   std::vector<std::string> argv{};      ///< of a program, like the next two

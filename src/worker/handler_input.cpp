@@ -9,27 +9,13 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "signing/envelope.h"
 #include "signing/trust.h"
 
 namespace ferry::worker {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::size_t kTraceStateBytesMax = 512;  // W3C Trace Context: at least so many are to be carried
-
-bool is_lower_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-// Version 00 of the form: 00-TRACE-PARENT-FLAGS, ids not all zeros. Later versions may be longer; they are left out.
-bool is_traceparent(std::string_view text) {
-  if (text.size() != 55 || !text.starts_with("00-") || text[35] != '-' || text[52] != '-') return false;
-  const std::string_view trace = text.substr(3, 32);
-  const std::string_view parent = text.substr(36, 16);
-  return is_lower_hex(trace) && is_lower_hex(parent) && is_lower_hex(text.substr(53)) &&
-         trace.find_first_not_of('0') != std::string_view::npos && parent.find_first_not_of('0') != std::string_view::npos;
-}
 
 json::object attribute_of(const sqs::MessageAttributeValue& value) {
   json::object attribute;
@@ -79,14 +65,29 @@ std::string idempotency_key(const sqs::Message& message) {
 }
 
 std::optional<TraceContext> trace_context(const sqs::Message& message) {
-  const auto parent = text_attribute(message, "traceparent");
-  if (!parent || !is_traceparent(*parent)) return std::nullopt;
-  TraceContext trace{*parent};
-  const auto state = text_attribute(message, "tracestate");
-  const bool plain = state && state->size() <= kTraceStateBytesMax &&
-                     std::all_of(state->begin(), state->end(), [](char c) { return c >= ' ' && c < 0x7f; });
-  if (plain) trace.state = *state;
+  auto parent = text_attribute(message, kTraceparentName);
+  if (!parent) {
+    const auto envelope = signing::find_envelope(message.message_attributes);
+    if (envelope && *envelope) parent = (*envelope)->traceparent;
+  }
+  if (!parent || !parse_traceparent(*parent)) return std::nullopt;
+  TraceContext trace{std::move(*parent)};
+  if (auto state = text_attribute(message, kTracestateName); state && is_tracestate(*state)) trace.state = std::move(*state);
   return trace;
+}
+
+std::optional<AttemptTrace> attempt_trace(const sqs::Message& message, Random& random) {
+  auto sent = trace_context(message);
+  if (!sent) return std::nullopt;
+  SpanContext parent = *parse_traceparent(sent->parent);
+  SpanContext span = child_of(parent, random);
+  return AttemptTrace{std::move(span), std::move(parent.span_id), std::move(sent->state)};
+}
+
+std::string shown_trace(const std::optional<AttemptTrace>& trace) {
+  if (!trace) return {};
+  return fmt::format(" [trace_id={} span_id={} parent_span_id={}]", trace->span.trace_id, trace->span.span_id,
+                     trace->parent_span_id);
 }
 
 std::string build_envelope(const HandlerCall& call) {

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "config/handoff.h"
 #include "sqs/api.h"
+#include "worker/attempt_trace.h"
 #include "worker/handler.h"
 
 namespace ferry::worker {
@@ -30,8 +32,13 @@ std::string build_envelope(const HandlerCall& call);
 std::optional<std::string> given_key(const sqs::Message& message);
 /// given_key(), or else the message id.
 std::string idempotency_key(const sqs::Message& message);
-/// The attributes traceparent and tracestate, when the first has the form that W3C Trace Context gives it.
+/// Whose work the message is a part of: the attributes traceparent and tracestate, without the first the traceparent of the
+/// reserved attribute. Nothing when that has not the form that W3C Trace Context gives it.
 std::optional<TraceContext> trace_context(const sqs::Message& message);
+/// A span of one attempt, below that of the sender; nothing without a trace.
+std::optional<AttemptTrace> attempt_trace(const sqs::Message& message, Random& random);
+/// " [trace_id=… span_id=… parent_span_id=…]" for a line of the log; empty without a trace.
+std::string shown_trace(const std::optional<AttemptTrace>& trace);
 
 /// The value of a String attribute, or nothing.
 std::optional<std::string> text_attribute(const sqs::Message& message, std::string_view name);

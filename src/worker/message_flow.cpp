@@ -85,7 +85,8 @@ MessageFlow::Taken MessageFlow::examine(sqs::Message message) {
     failed_attempt(message, fmt::format("{}: given back, because its handler is paused", message.message_id));
     return {is_new, std::nullopt};
   }
-  return {is_new, Job{std::move(message), std::move(route)}};
+  std::optional<AttemptTrace> trace = attempt_trace(message, parts_.random);
+  return {is_new, Job{std::move(message), std::move(route), std::move(trace)}};
 }
 
 void MessageFlow::conclude(const Job& job, const HandlerResult& result, const Ending& ending) {
@@ -93,7 +94,7 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, const En
   const std::string name = job.route.request->shown_name();
   switch (result.end) {
     case HandlerEnd::Done: {
-      parts_.reporter.note(fmt::format("{}: {} done in {} ms", id, name, ending.took.count()));
+      parts_.reporter.note(fmt::format("{}: {} done in {} ms{}", id, name, ending.took.count(), shown_trace(job.trace)));
       parts_.reporter.step(fmt::format("done and deleting {}", id));
       remove(job.message);
       const std::lock_guard lock(mutex_);
@@ -104,7 +105,8 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, const En
       return refuse(job.message, fmt::format("{} rejected it ({})", name, result.detail));
     case HandlerEnd::Interrupted: {
       give_back(job.message, ending.delay);
-      parts_.reporter.warn(fmt::format("{}: {} was {}; the message goes back", id, name, result.detail));
+      parts_.reporter.warn(
+          fmt::format("{}: {} was {}; the message goes back{}", id, name, result.detail, shown_trace(job.trace)));
       const std::lock_guard lock(mutex_);
       ++tally_.interrupted;
       return;
@@ -129,9 +131,9 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, const En
 
 void MessageFlow::attempt_again(const Job& job, const HandlerResult& result, const Ending& ending) {
   give_back(job.message, ending.delay);
-  failed_attempt(job.message,
-                 fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s", job.message.message_id,
-                             job.route.request->shown_name(), result.detail, ending.took.count(), ending.delay.count()));
+  failed_attempt(job.message, fmt::format("{}: {} failed ({}) after {} ms; it is seen again in {} s{}", job.message.message_id,
+                                          job.route.request->shown_name(), result.detail, ending.took.count(),
+                                          ending.delay.count(), shown_trace(job.trace)));
 }
 
 void MessageFlow::failed_attempt(const sqs::Message& message, const std::string& text) {

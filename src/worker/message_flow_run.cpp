@@ -47,7 +47,7 @@ HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const 
     call.fence = claim->fence;
     call.attempt = claim->attempt;
   }
-  call.trace = trace_context(job.message);
+  if (job.trace) call.trace = TraceContext{job.trace->span.traceparent(), job.trace->state};
   call.deadline = parts_.clock.wall() + type.handler->timeout;
   if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
   if (type.handler->http || type.handler->argv.empty()) return call;  // an endpoint, or a function of this process
@@ -97,7 +97,8 @@ bool MessageFlow::before_handler(const JobPtr& job, const Finish& finish, ClaimH
     options_.oversight->started(*job, {attempt_of(*job, claim), parts_.clock.wall() + job->route.request->handler->timeout});
   parts_.reporter.step(
       fmt::format("processing {} that was {}", job->message.message_id, clip(job->message.body, kShownBodyBytesMax)));
-  parts_.reporter.note(fmt::format("{}: {}{}", job->message.message_id, job->route.request->shown_name(), shown_parameter(*job)));
+  parts_.reporter.note(fmt::format("{}: {}{}{}", job->message.message_id, job->route.request->shown_name(), shown_parameter(*job),
+                                   shown_trace(job->trace)));
   return true;
 }
 

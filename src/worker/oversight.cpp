@@ -4,6 +4,8 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "base/trace_context.h"
+#include "worker/handler_input.h"
 
 namespace ferry::worker {
 namespace {
@@ -33,8 +35,19 @@ void Oversight::record(const audit::Entry& entry) {
   if (!placed) check(Unexpected(placed.error()));
 }
 
+// The sender's span is the message's.
 audit::Ids Oversight::ids(const sqs::Message& message, const std::string& request) const {
-  return {message.message_id, signing::request_id_of(message).value_or(""), parts_.queue, request};
+  audit::Ids ids{message.message_id, signing::request_id_of(message).value_or(""), parts_.queue, request, {}};
+  const auto trace = trace_context(message);
+  const auto span = trace ? parse_traceparent(trace->parent) : std::nullopt;
+  if (span) ids.trace = {span->trace_id, {}, span->span_id};
+  return ids;
+}
+
+audit::Ids Oversight::ids(const Job& job) const {
+  audit::Ids found = ids(job.message, job.route.request->name);
+  if (job.trace) found.trace.span_id = job.trace->span.span_id;
+  return found;
 }
 
 void Oversight::received(const sqs::Message& message) {
@@ -64,16 +77,16 @@ void Oversight::refused(const sqs::Message& message, std::string_view reason) {
 }
 
 void Oversight::claimed(const Job& job, const ClaimAnswered& claim) {
-  record(audit::claimed(ids(job.message, job.route.request->name), {std::string(claim.answer), claim.fence, claim.attempt}));
+  record(audit::claimed(ids(job), {std::string(claim.answer), claim.fence, claim.attempt}));
 }
 
 void Oversight::started(const Job& job, const Started& what) {
   const std::string handler = job.route.argv.empty() ? std::string() : job.route.argv.front();
-  record(audit::attempt_started(ids(job.message, job.route.request->name), {what.attempt, handler, what.deadline}));
+  record(audit::attempt_started(ids(job), {what.attempt, handler, what.deadline}));
 }
 
 void Oversight::ended(const Job& job, const HandlerResult& result, const Ended& what) {
-  record(audit::attempt_ended(ids(job.message, job.route.request->name),
+  record(audit::attempt_ended(ids(job),
                               {what.attempt, std::string(name_of(result.end)), result.detail, what.took, result.output_tail}));
   if (parts_.trail != nullptr) check(parts_.trail->flush());
 }

@@ -65,6 +65,7 @@ class Oversight {
   void record(const audit::Entry& entry);
   void check(const Result<void>& done);
   audit::Ids ids(const sqs::Message& message, const std::string& request = {}) const;
+  audit::Ids ids(const Job& job) const;
 
   Parts parts_;
   std::atomic<bool> failed_{false};

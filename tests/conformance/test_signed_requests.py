@@ -167,8 +167,19 @@ def test_json_lines_are_signed_one_by_one(ferry, key, queue, sqs, tmp_path):
 
 
 def test_without_a_key_messages_stay_what_they_were(ferry, queue, sqs):
-    ferry("send", queue[0], "plain", TRACEPARENT=TRACE)
+    ferry("send", queue[0], "plain")
     assert "MessageAttributes" not in receive_one(sqs, queue[1])
+
+
+def test_a_trace_is_covered_by_the_signature(ferry, key, queue, sqs, tmp_path):
+    ferry("send", queue[0], "--request", "Enable", "x", "--sign", "deploy", TRACEPARENT=TRACE, TRACESTATE="a=b")
+    message = receive_one(sqs, queue[1])
+    assert message["MessageAttributes"]["traceparent"] == {"StringValue": TRACE, "DataType": "String"}
+    assert openssl_agrees(tmp_path, key[0], message)
+    for name in ("traceparent", "tracestate"):
+        other = copy.deepcopy(message)
+        del other["MessageAttributes"][name]
+        assert not openssl_agrees(tmp_path, key[0], other)
 
 
 def test_an_idempotency_key_alone_is_carried_unsigned(ferry, queue, sqs):

@@ -150,6 +150,10 @@ TEST(AuditLife, EveryEntryHasItsFields) {
   EXPECT_EQ(line_of(settled(ids, {"returned", Seconds(30), "later"})),
             R"("event":"settled)" + who + R"({"how":"returned","visible_in_s":30,"reason":"later"})");
   EXPECT_EQ(line_of(settled(ids, {"deleted", {}, ""})), R"("event":"settled)" + who + R"({"how":"deleted"})");
+  Ids traced = ids;
+  traced.trace = {"aa", "bb", "cc"};
+  EXPECT_EQ(line_of(settled(traced, {"deleted", {}, ""})),
+            R"("event":"settled)" + who + R"({"how":"deleted","trace_id":"aa","span_id":"bb","parent_span_id":"cc"})");
 }
 
 TEST(OutputTail, KeepsTheLastLinesWithinItsBounds) {

@@ -58,6 +58,22 @@ TEST_F(StoryTest, TellsTheLifeOfAMessageInPlainWords) {
                          }));
 }
 
+TEST_F(StoryTest, ATraceIdTellsAllItsMessages) {
+  const auto writer = open();
+  for (const char* message : {"m-1", "m-2"}) {
+    Ids ids{message, std::string("order-") + message, "work", "Enable", {"0af7", {}, "b7ad"}};
+    ASSERT_TRUE(writer->append(received(ids, {})));
+    ids.trace.span_id = "cafe";
+    ASSERT_TRUE(writer->append(attempt_started(ids, {1, "./x", {}})));
+  }
+  ASSERT_TRUE(writer->append(received({"m-3", {}, "work", "Enable", {"ffff", {}, "b7ad"}}, {})));
+  ASSERT_TRUE(writer->close());
+  EXPECT_EQ(told("0af7"), (std::vector<std::string>{
+                              "received from work, trace 0af7 span b7ad", "attempt 1 started as Enable: ./x, span cafe",
+                              "received from work, trace 0af7 span b7ad", "attempt 1 started as Enable: ./x, span cafe"}));
+  EXPECT_TRUE(find_story(files_, {options_.folder}, "0af7")->other_messages.empty());
+}
+
 TEST_F(StoryTest, ARequestIdTellsAllItsMessages) {
   live();
   EXPECT_EQ(told("order-1").size(), 9u);

@@ -16,6 +16,8 @@ using worker::testing_support::Faults;
 using worker::testing_support::FaultServer;
 using worker::testing_support::TemporaryFolder;
 
+constexpr const char* kTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 class SenderTest : public testing::Test {
  protected:
   SenderOptions options() const {
@@ -123,6 +125,16 @@ TEST_F(SenderTest, RefusalsOfWhatOnlyAProgramCanAsk) {
   EXPECT_EQ(refused({.name = "A", .parameter = "1", .valid_for = Seconds(60)}), FailureKind::InvalidArgument) << "unsigned";
   EXPECT_EQ(refused({.name = "A", .parameter = "1", .attributes = {{"A", "2"}}}), FailureKind::InvalidArgument);
   EXPECT_EQ(refused({.name = "A", .parameter = "1", .traceparent = "00-none"}), FailureKind::InvalidArgument);
+  EXPECT_EQ(refused({.name = "A", .parameter = "1", .tracestate = "a=b"}), FailureKind::InvalidArgument) << "of no trace";
+  EXPECT_EQ(refused({.name = "A", .parameter = "1", .traceparent = kTraceparent, .tracestate = std::string(513, 'x')}),
+            FailureKind::InvalidArgument);
+  ASSERT_TRUE(Sender::open(options())->send(
+      {.name = "A", .parameter = "1", .traceparent = kTraceparent, .tracestate = std::string(512, 'x')}));
+  const sqs::MessageAttributes attributes = server_.sent().back().message_attributes;
+  ASSERT_EQ(attributes.size(), 3u);
+  EXPECT_EQ(attributes[1].first, "traceparent");
+  EXPECT_EQ(attributes[1].second.string_value, kTraceparent);
+  EXPECT_EQ(attributes[2].first, "tracestate");
   EXPECT_EQ(refused({.name = "A", .parameter = "1", .idempotency_key = std::string(129, 'k')}), FailureKind::InvalidArgument);
   EXPECT_TRUE(Sender::open(options())->send({.name = "A", .parameter = "1", .idempotency_key = std::string(128, 'k')}));
   SenderOptions nowhere = options();

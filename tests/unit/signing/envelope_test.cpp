@@ -85,15 +85,6 @@ TEST(RequestIds, AreVisibleAsciiUpToTheirBound) {
   EXPECT_FALSE(check_request_id("\xC3\xBC"));
 }
 
-TEST(Traceparents, AreThoseOfVersionZero) {
-  EXPECT_TRUE(is_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-  EXPECT_FALSE(is_traceparent("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-  EXPECT_FALSE(is_traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01"));
-  EXPECT_FALSE(is_traceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"));
-  EXPECT_FALSE(is_traceparent("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-  EXPECT_FALSE(is_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011"));
-}
-
 class Stamping : public testing::Test {
  protected:
   Result<void> stamp(sqs::SendMessageEntry& entry, const Stamp& stamp) {

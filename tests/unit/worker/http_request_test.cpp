@@ -192,6 +192,34 @@ TEST_F(HttpRequestTest, TraceIsPassedOnWhenItIsOne) {
   }
 }
 
+TEST_F(HttpRequestTest, WithoutTheAttributeTheStampTellsTheTrace) {
+  const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  attribute("Ferry", "v1;i=order-1;p=" + good);
+  ASSERT_TRUE(trace_context(message_));
+  EXPECT_EQ(trace_context(message_)->parent, good);
+  attribute("traceparent", "00-11111111111111111111111111111111-2222222222222222-00");
+  EXPECT_EQ(trace_context(message_)->parent, "00-11111111111111111111111111111111-2222222222222222-00");
+}
+
+TEST_F(HttpRequestTest, AnAttemptIsASpanOfItsOwn) {
+  SeededRandom random(3);
+  EXPECT_FALSE(attempt_trace(message_, random));
+  EXPECT_EQ(shown_trace(std::nullopt), "");
+  attribute("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  attribute("tracestate", "a=b");
+  const auto first = attempt_trace(message_, random);
+  const auto second = attempt_trace(message_, random);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->span.trace_id, "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(first->span.flags, 1);
+  EXPECT_EQ(first->parent_span_id, "b7ad6b7169203331");
+  EXPECT_EQ(first->state, "a=b");
+  EXPECT_NE(first->span.span_id, first->parent_span_id);
+  EXPECT_NE(first->span.span_id, second->span.span_id);
+  EXPECT_EQ(shown_trace(first),
+            " [trace_id=0af7651916cd43dd8448eb211c80319c span_id=" + first->span.span_id + " parent_span_id=b7ad6b7169203331]");
+}
+
 TEST(HttpAnswers, TableOfTheProtocol) {
   const auto end = [](int status) {
     HttpAnswer answer;

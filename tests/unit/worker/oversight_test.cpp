@@ -52,7 +52,7 @@ class OversightTest : public testing::Test {
     ThreadRunner runner([this](const HandlerCall& call, const InterruptLevel&) {
       ++handled_;
       const std::lock_guard lock(given_mutex_);
-      given_.push_back({call.signed_by, fmt::format("{}", fmt::join(call.environment, "\n"))});
+      given_.push_back({call.signed_by, fmt::format("{}", fmt::join(call.environment, "\n")), call.trace});
       return HandlerResult{end_, "as told"};
     });
     const Router router(handoff_);
@@ -85,6 +85,7 @@ class OversightTest : public testing::Test {
   struct Given {
     std::string signed_by;
     std::string environment;
+    std::optional<TraceContext> trace;
   };
   std::mutex given_mutex_;
   std::vector<Given> given_;  // guarded by given_mutex_
@@ -125,6 +126,35 @@ TEST_F(OversightTest, NoAttributeForgesWhoSigned) {
     EXPECT_EQ(given.signed_by, "");
     EXPECT_EQ(given.environment.find("FERRY_SIGNED_BY"), std::string::npos) << given.environment;
   }
+}
+
+TEST_F(OversightTest, EachAttemptIsALinkedSpanOfTheSendersTrace) {
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const sqs::MessageAttributes attributes = {
+      {"Enable", {"String", "x", std::nullopt, false}},
+      {"traceparent", {"String", "00-" + trace + "-b7ad6b7169203331-01", std::nullopt, false}},
+      {"tracestate", {"String", "a=b", std::nullopt, false}}};
+  const std::string id = queue_.add_message("body", attributes);
+  run(nullptr);
+  ASSERT_EQ(given_.size(), 1u);
+  ASSERT_TRUE(given_[0].trace);
+  const auto span = parse_traceparent(given_[0].trace->parent);
+  ASSERT_TRUE(span);
+  EXPECT_EQ(span->trace_id, trace);
+  EXPECT_NE(span->span_id, "b7ad6b7169203331");
+  EXPECT_NE(given_[0].environment.find("\nTRACEPARENT=" + given_[0].trace->parent + "\nTRACESTATE=a=b"), std::string::npos)
+      << given_[0].environment;
+  EXPECT_TRUE(trail_->flush());
+  const auto story = audit::find_story(files_, {folder_.file("trail")}, id);
+  ASSERT_EQ(story->lines.size(), 4u);
+  for (const audit::StoryLine& line : story->lines) {
+    const bool of_attempt = line.record.entry.event.starts_with("attempt-");
+    EXPECT_EQ(line.record.text("trace_id"), trace) << line.json;
+    EXPECT_EQ(line.record.text("parent_span_id"), "b7ad6b7169203331") << line.json;
+    EXPECT_EQ(line.record.text("span_id"), of_attempt ? span->span_id : "") << line.json;
+  }
+  const std::string shown = fmt::format("[trace_id={} span_id={} parent_span_id=b7ad6b7169203331]", trace, span->span_id);
+  EXPECT_TRUE(capture_.says(id + ": Enable \"x\" " + shown)) << "the log links it, too";
 }
 
 TEST_F(OversightTest, TheLifeOfAMessageIsOnRecord) {
