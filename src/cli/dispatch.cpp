@@ -18,6 +18,7 @@
 #include "cli/send_command.h"
 #include "cli/serve_command.h"
 #include "cli/store_command.h"
+#include "cli/top_command.h"
 #include "cli/unit_command.h"
 #include "cli/work_command.h"
 
@@ -31,6 +32,7 @@ constexpr std::array kCommands = {
     Command{"poll", "carry requests out until the queue is drained", poll_command},
     Command{"receive", "receive messages once and print them", receive_command},
     Command{"queue", "create, list, show, set, purge and remove queues", queue_command},
+    Command{"top", "show queues and workers as they are now", top_command},
     Command{"dlq", "look at dead letters, and send them back", dlq_command},
     Command{"doctor", "find what is wrong with a queue, its worker and the way between", doctor_command},
     Command{"worker", "print a systemd unit that runs a worker", worker_command},

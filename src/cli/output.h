@@ -25,6 +25,8 @@ class JsonWriter {
   JsonWriter& key(std::string_view name);
   JsonWriter& text(std::string_view value);
   JsonWriter& number(std::int64_t value);
+  /// A finite one.
+  JsonWriter& decimal(double value);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   /// Only when there is one.
