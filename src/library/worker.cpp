@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/process.h"
+#include "base/version.h"
 #include "ledger/open_ledger.h"
 #include "library/core.h"
 #include "library/failure.h"
@@ -15,6 +16,7 @@
 #include "worker/client_queue_port.h"
 #include "worker/oversight_setup.h"
 #include "worker/worker.h"
+#include "worker/worker_metrics.h"
 
 namespace ferry {
 namespace {
@@ -53,11 +55,46 @@ class Teller {
   std::mutex mutex_;
 };
 
+// What Worker::metrics() shows: the numbers of the run that is on, or of the one that was. Thread-safe.
+class Sight {
+ public:
+  std::string page() const {
+    const std::lock_guard lock(mutex_);
+    return show_ ? show_() : last_;
+  }
+  void begin(std::function<std::string()> show) {
+    const std::lock_guard lock(mutex_);
+    show_ = std::move(show);
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    last_ = show_();
+    show_ = {};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::function<std::string()> show_;  // guarded by mutex_, like the next one
+  std::string last_;
+};
+
+// Shows for as long as it lives.
+class Shown {
+ public:
+  Shown(Sight& sight, std::function<std::string()> show) : sight_(sight) { sight.begin(std::move(show)); }
+  ~Shown() { sight_.end(); }
+  Shown(const Shown&) = delete;
+  Shown& operator=(const Shown&) = delete;
+
+ private:
+  Sight& sight_;
+};
+
 // The parts of one run, in the order of need.
 class Run {
  public:
-  Run(const WorkerOptions& options, const std::vector<library::Registration>& registrations, const StopFlag& stop)
-      : options_(options), registrations_(registrations), stop_(stop) {}
+  Run(const WorkerOptions& options, const std::vector<library::Registration>& registrations, const StopFlag& stop, Sight& sight)
+      : options_(options), registrations_(registrations), stop_(stop), sight_(sight) {}
 
   Expected<RunReport> run() {
     auto plan = library::make_plan(options_, registrations_);
@@ -145,15 +182,26 @@ class Run {
     return made;
   }
 
+  std::vector<std::string> request_names() const {
+    std::vector<std::string> names;
+    for (const library::Registration& one : registrations_) names.push_back(one.request);
+    return names;
+  }
+
   Expected<RunReport> work() {
     std::map<std::string, worker::HandlerFunction> functions;
     for (const library::Registration& one : registrations_) {
       functions[one.request] = library::function_for(one.handler, [this](std::string_view text) { reporter_.warn(text); });
     }
     const worker::Router router = plan_.takes_every_message ? worker::Router(plan_.every_message) : worker::Router(plan_.handoff);
-    worker::ClientQueuePort port(core_->client(), queue_.url, dead_letter_url_);
-    worker::FunctionRunner runner(std::move(functions), static_cast<std::size_t>(options_.concurrency), core_->clock());
+    worker::WorkerMetrics metrics({options_.queue, kVersion, request_names(), static_cast<std::size_t>(options_.concurrency)},
+                                  core_->clock());
+    worker::ClientQueuePort queue(core_->client(), queue_.url, dead_letter_url_);
+    worker::MeteredPort port(queue, metrics);
+    worker::FunctionRunner inner(std::move(functions), static_cast<std::size_t>(options_.concurrency), core_->clock());
+    worker::MeteredRunner runner(inner, metrics);
     worker::Worker worker(worker_options(), router, port, runner, core_->clock(), core_->random(), reporter_, stop_);
+    const Shown shown(sight_, [&] { return metrics.page(worker.status()); });
     reporter_.note(fmt::format("working {} at {} with {} slots", options_.queue, core_->endpoint().url, options_.concurrency));
     const worker::RunSummary summary = worker.run();
     if (const Result<void> closed = oversight_->close(); !closed) return library::failure_of(closed.error());
@@ -180,8 +228,12 @@ class Run {
   const WorkerOptions& options_;
   const std::vector<library::Registration>& registrations_;
   const StopFlag& stop_;
+  Sight& sight_;
   Teller teller_{options_.on_event};
-  worker::Reporter reporter_{[this](worker::Verbosity least, std::string_view text) { teller_.tell(least, text); }};
+  worker::Reporter reporter_{options_.on_event ? worker::Reporter::Sink([this](worker::Verbosity least, std::string_view text) {
+    teller_.tell(least, text);
+  })
+                                               : worker::Reporter::Sink()};
   library::Plan plan_;
   std::shared_ptr<library::Core> core_;  // alone
   library::Core::FoundQueue queue_;
@@ -196,6 +248,7 @@ struct Worker::State {
   std::vector<library::Registration> registrations{};
   StopFlag stop{};
   std::atomic<bool> begun{false};
+  Sight sight{};
 };
 
 Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) {
@@ -219,11 +272,15 @@ Expected<RunReport> Worker::run() {
   std::optional<SignalWatch> watch;  // first: threads inherit the mask
   if (!state_->options.stop_signals.empty())
     watch.emplace(std::span<const int>(state_->options.stop_signals), [this](int signal) { state_->stop.request(signal); });
-  return Run(state_->options, state_->registrations, state_->stop).run();
+  return Run(state_->options, state_->registrations, state_->stop, state_->sight).run();
 }
 
 void Worker::stop() noexcept {
   state_->stop.request(1);
+}
+
+std::string Worker::metrics() const {
+  return state_->sight.page();
 }
 
 }  // namespace ferry

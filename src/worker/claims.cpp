@@ -3,28 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 
 #include "base/check.h"
-#include "signing/envelope.h"
 #include "worker/backoff.h"
-#include "worker/handler_input.h"
 
 namespace ferry::worker {
 namespace {
 
 constexpr std::size_t kUnsettledMax = 10'000;
-constexpr Millis kMarginMin{2'000};
-constexpr Millis kMarginMax{30'000};
-
-// What a repeated delivery, or a sender that repeats itself, may change: who asks and when, and where in a trace.
-bool is_transport(std::string_view attribute) {
-  return attribute == signing::kReservedAttribute || attribute == "traceparent" || attribute == "tracestate" ||
-         attribute == "idempotency-key";
-}
-
-std::string as_bytes(const sqs::MessageAttributeValue& value) {
-  return value.data_type + '\0' + value.string_value.value_or("") + value.binary_value.value_or("");
-}
+constexpr std::size_t kQuestionsMax = 256;   // in one submission: as many as the ledger puts into one transaction
+constexpr std::size_t kSubmissionsMax = 2;   // one is being committed, the next waits for it
+constexpr std::size_t kAnswersPerTask = 16;  // what follows an answer may block: one thread alone is not given all
 
 bool is_final(const Error& error) {
   return error.kind == ErrorKind::Io || error.kind == ErrorKind::Corrupt;
@@ -37,92 +28,11 @@ bool may_pass(const Error& error) {
 }
 }  // namespace
 
-Millis lease_for(Seconds visibility) {
-  return Millis(visibility) + std::clamp(Millis(visibility) / 10, kMarginMin, kMarginMax);
-}
-
-ledger::ClaimRequest claim_request(const Job& job, std::string_view queue) {
-  const sqs::Message& message = job.message;
-  const std::string& handler = job.route.request->name;
-  std::vector<std::pair<std::string, std::string>> attributes;
-  for (const auto& [name, value] : message.message_attributes) {
-    if (!is_transport(name)) attributes.emplace_back(name, as_bytes(value));
-  }
-  ledger::ClaimRequest request;
-  request.key = ledger::make_key(fmt::format("{}/{}", queue, handler), idempotency_key(message));
-  request.payload = ledger::payload_hash(handler, message.body, std::move(attributes));
-  request.message_id = message.message_id;
-  request.on_lost = job.route.request->ledger.on_lost == config::OnLost::Park ? ledger::OnLost::Park : ledger::OnLost::Retry;
-  request.receive_count = receive_count(message);
-  request.sender = system_attribute(message, "SenderId").value_or("");
-  return request;
-}
-
-std::string_view name_of(ledger::ClaimAnswer answer) {
-  switch (answer) {
-    case ledger::ClaimAnswer::Run:
-      return "run";
-    case ledger::ClaimAnswer::Mine:
-      return "mine";
-    case ledger::ClaimAnswer::Deferred:
-      return "deferred";
-    case ledger::ClaimAnswer::NotYet:
-      return "not-yet";
-    case ledger::ClaimAnswer::AlreadyDone:
-      return "already-done";
-    case ledger::ClaimAnswer::Rejected:
-      return "rejected";
-    case ledger::ClaimAnswer::Parked:
-      return "parked";
-    case ledger::ClaimAnswer::Conflict:
-      return "conflict";
-  }
-  return "";
-}
-
-bool is_granted(const ledger::Claim& claim) {
-  // Mine: a message in hand never gets as far as a claim, so no run of it is in hand.
-  return claim.answer == ledger::ClaimAnswer::Run || claim.answer == ledger::ClaimAnswer::Mine;
-}
-
-ledger::Outcome outcome_of(const HandlerResult& result, Seconds delay) {
-  ledger::Outcome outcome;
-  switch (result.end) {
-    case HandlerEnd::Done:
-      outcome.kind = ledger::OutcomeKind::Done;
-      break;
-    case HandlerEnd::Rejected:
-      outcome.kind = ledger::OutcomeKind::Rejected;
-      break;
-    case HandlerEnd::Interrupted:
-    case HandlerEnd::OurFault:
-    case HandlerEnd::NotStarted:
-      outcome.kind = ledger::OutcomeKind::Interrupted;
-      outcome.retry_after = delay;
-      break;
-    case HandlerEnd::Retry:
-    case HandlerEnd::Unavailable:
-    case HandlerEnd::TimedOut:
-    case HandlerEnd::Crashed:
-    case HandlerEnd::Unknown:
-      outcome.kind = ledger::OutcomeKind::Retry;
-      outcome.retry_after = delay;
-      break;
-  }
-  outcome.outcome_class = std::string(name_of(result.end));
-  outcome.code = result.code;
-  outcome.detail = result.detail;
-  if (!result.result.empty()) outcome.result = result.result;
-  return outcome;
-}
-
-Claims::Claims(LedgerUse use, Seconds visibility, const Clock& clock, Random& random, Reporter& reporter)
+Claims::Claims(LedgerUse use, Seconds visibility, Parts parts)
     : use_(std::move(use)),
       lease_(lease_for(visibility)),
       renewal_interval_(std::chrono::nanoseconds(visibility) / 3),
-      clock_(clock),
-      random_(random),
-      reporter_(reporter) {
+      parts_(std::move(parts)) {
   FERRY_CHECK(use_.ledger != nullptr && !use_.owner.empty() && !use_.queue.empty());
 }
 
@@ -131,79 +41,199 @@ Claims::~Claims() {
   idle_.wait(lock, [this] { return asked_ == 0; });
 }
 
-Result<ledger::Claim> Claims::claim(const Job& job) {
-  ledger::ClaimRequest request = claim_request(job, use_.queue);
-  request.owner = use_.owner;
-  request.lease = lease_;
-  const ledger::KeyHash key = request.key.hash;
-  if (auto brought = bring_unsettled(key); !brought) return Unexpected(noted(std::move(brought).error()));
-  const SteadyTime asked_at = clock_.steady();
-  auto claim = use_.ledger->claim(std::move(request));
-  if (!claim) return Unexpected(noted(std::move(claim).error()));
-  succeeded();
-  if (is_granted(*claim)) {
-    const std::lock_guard lock(mutex_);
-    held_[job.message.message_id] = {key, claim->fence, asked_at + renewal_interval_, asked_at + lease_};
-  }
-  return claim;
+ledger::Operation Claims::Question::operation() const {
+  if (settlement) return *settlement;
+  return *request;
 }
 
-Result<void> Claims::bring_unsettled(const ledger::KeyHash& key) {
-  ledger::Settlement settlement;
+void Claims::claim(std::vector<Wanted> wanted) {
+  std::vector<Question> questions;
+  questions.reserve(wanted.size());
+  for (Wanted& one : wanted) {
+    Question question;
+    question.message_id = one.job->message.message_id;
+    question.request = claim_request(*one.job, use_.queue);
+    question.request->owner = use_.owner;
+    question.request->lease = lease_;
+    question.claimed = std::move(one.then);
+    questions.push_back(std::move(question));
+  }
   {
     const std::lock_guard lock(mutex_);
-    const auto found = unsettled_.find(key);
-    if (found == unsettled_.end()) return {};
-    settlement = found->second;
-  }
-  FERRY_TRY(const ledger::Verdict verdict, use_.ledger->commit(settlement));
-  if (verdict == ledger::Verdict::Fenced)
-    reporter_.warn(fmt::format("an outcome that could not be recorded in time counts no more: {}", settlement.outcome.detail));
-  const std::lock_guard lock(mutex_);
-  unsettled_.erase(key);
-  return {};
-}
-
-Claims::Ending Claims::end(const std::string& message_id, ledger::Outcome outcome, With with) {
-  ledger::Settlement settlement;
-  {
-    const std::lock_guard lock(mutex_);
-    Held& held = held_.at(message_id);
-    held.ending = true;
-    settlement = {held.key, held.fence, use_.owner, std::move(outcome), std::move(with)};
-  }
-  std::optional<ledger::Verdict> verdict;
-  for (int attempt = 1; !verdict; ++attempt) {
-    const auto answer = use_.ledger->commit(settlement);
-    if (answer) {
-      verdict = *answer;
-      break;
+    for (Question& question : questions) {
+      const auto found = unsettled_.find(question.request->key.hash);
+      if (found != unsettled_.end()) question.settlement = found->second;
     }
-    if (settlement.with && !is_final(answer.error()) && !may_pass(answer.error())) return undone(message_id, answer.error());
-    const Error error = noted(answer.error());
-    const bool again = !is_final(error) && attempt < use_.commit_attempts_max;
-    reporter_.warn(fmt::format("{}: its outcome cannot be recorded: {}{}", message_id, error.message,
-                               again ? "; trying again" : "; its message is left as it is"));
-    if (!again) break;
-    sleep_for(full_jitter(use_.commit_pause, attempt, random_));
   }
-  if (verdict) succeeded();
-  const std::lock_guard lock(mutex_);
-  held_.erase(message_id);
-  if (verdict) return {*verdict == ledger::Verdict::Accepted ? Ended::Recorded : Ended::Fenced};
-  if (unsettled_.size() < kUnsettledMax) unsettled_[settlement.key] = std::move(settlement);
-  return {Ended::Failed};
+  ask(std::move(questions));
 }
 
-Claims::Ending Claims::undone(const std::string& message_id, const Error& error) {
+void Claims::end(End what, OnEnd then) {
+  std::vector<Question> questions(1);
+  Question& question = questions.front();
+  {
+    const std::lock_guard lock(mutex_);
+    Held& held = held_.at(what.message_id);
+    held.ending = true;
+    question.settlement = {held.key, held.fence, use_.owner, std::move(what.outcome), std::move(what.with)};
+  }
+  question.message_id = std::move(what.message_id);
+  question.ended = std::move(then);
+  ask(std::move(questions));
+}
+
+void Claims::ask(std::vector<Question> questions) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::move(questions.begin(), questions.end(), std::back_inserter(waiting_));
+  }
+  submit_what_waits();
+}
+
+// Under the lock. A settlement with a function is alone.
+std::vector<Claims::Question> Claims::take_batch() {
+  std::vector<Question> batch;
+  if (on_the_way_ == kSubmissionsMax) return batch;
+  const SteadyTime now = parts_.clock.steady();
+  while (!waiting_.empty() && batch.size() < kQuestionsMax) {
+    const bool alone = waiting_.front().is_alone();
+    if (alone && !batch.empty()) break;
+    batch.push_back(std::move(waiting_.front()));
+    batch.back().asked_at = now;
+    waiting_.pop_front();
+    if (alone) break;
+  }
+  if (batch.empty()) return batch;
+  ++on_the_way_;
+  ++asked_;
+  return batch;
+}
+
+void Claims::submit_what_waits() {
+  for (;;) {
+    auto batch = std::make_shared<std::vector<Question>>();  // also of the ledger's, until it has answered
+    {
+      const std::lock_guard lock(mutex_);
+      *batch = take_batch();
+    }
+    if (batch->empty()) return;
+    std::vector<ledger::Operation> operations;
+    operations.reserve(batch->size());
+    for (const Question& question : *batch) operations.push_back(question.operation());
+    use_.ledger->submit(std::move(operations), [this, batch](const Answers& answers) { answered(*batch, answers); });
+  }
+}
+
+// On the ledger's thread: nothing here may wait, not even for who reads what we say.
+void Claims::answered(std::vector<Question>& asked, const Answers& answers) {
+  Tasks tasks;
+  tasks.reserve(asked.size());
+  {
+    const std::lock_guard lock(mutex_);
+    --on_the_way_;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (asked[i].is_claim()) {
+        claim_answered(asked[i], answers, i, tasks);
+      } else if (asked[i].request) {
+        brought(asked[i], answers, i, tasks);
+      } else {
+        end_answered(asked[i], answers, i, tasks);
+      }
+    }
+  }
+  submit_what_waits();
+  post(std::move(tasks));
   const std::lock_guard lock(mutex_);
-  held_.at(message_id).ending = false;
-  return {Ended::Undone, error.message};
+  --asked_;
+  idle_.notify_all();
+}
+
+void Claims::post(Tasks tasks) {
+  for (std::size_t from = 0; from < tasks.size(); from += kAnswersPerTask) {
+    const auto begin = tasks.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto end = tasks.begin() + static_cast<std::ptrdiff_t>(std::min(from + kAnswersPerTask, tasks.size()));
+    parts_.post([some = Tasks(std::make_move_iterator(begin), std::make_move_iterator(end))] {
+      for (const std::function<void()>& task : some) task();
+    });
+  }
+}
+
+// Under the lock, like the next four.
+void Claims::claim_answered(Question& question, const Answers& answers, std::size_t index, Tasks& tasks) {
+  if (!answers) {
+    tasks.emplace_back([then = std::move(question.claimed), error = noted(answers.error())] { then(Unexpected<Error>(error)); });
+    return;
+  }
+  succeeded();
+  const auto& claim = std::get<ledger::Claim>((*answers)[index]);
+  if (is_granted(claim)) {
+    held_[question.message_id] = {question.request->key.hash, claim.fence, question.asked_at + renewal_interval_,
+                                  question.asked_at + lease_};
+  }
+  tasks.emplace_back([then = std::move(question.claimed), claim] { then(claim); });
+}
+
+// The outcome that this worker owed the ledger: then the claim itself.
+void Claims::brought(Question& question, const Answers& answers, std::size_t index, Tasks& tasks) {
+  if (!answers) return claim_answered(question, answers, index, tasks);
+  if (std::get<ledger::Verdict>((*answers)[index]) == ledger::Verdict::Fenced) {
+    said_.push_back(
+        fmt::format("an outcome that could not be recorded in time counts no more: {}", question.settlement->outcome.detail));
+  }
+  unsettled_.erase(question.request->key.hash);
+  question.settlement.reset();
+  waiting_.push_back(std::move(question));
+}
+
+void Claims::end_answered(Question& question, const Answers& answers, std::size_t index, Tasks& tasks) {
+  if (!answers) return end_failed(question, answers.error(), tasks);
+  succeeded();
+  held_.erase(question.message_id);
+  const bool accepted = std::get<ledger::Verdict>((*answers)[index]) == ledger::Verdict::Accepted;
+  tasks.emplace_back([then = std::move(question.ended), how = accepted ? Ended::Recorded : Ended::Fenced] { then({how, {}}); });
+}
+
+void Claims::end_failed(Question& question, const Error& error, Tasks& tasks) {
+  if (question.is_alone() && !is_final(error) && !may_pass(error)) {
+    held_.at(question.message_id).ending = false;
+    tasks.emplace_back([then = std::move(question.ended), why = error.message] { then({Ended::Undone, why}); });
+    return;
+  }
+  noted(error);
+  ++question.attempts;
+  const bool again = !is_final(error) && question.attempts < use_.commit_attempts_max;
+  said_.push_back(fmt::format("{}: its outcome cannot be recorded: {}{}", question.message_id, error.message,
+                              again ? "; trying again" : "; its message is left as it is"));
+  if (again) {
+    const SteadyTime due = parts_.clock.steady() + full_jitter(use_.commit_pause, question.attempts, parts_.random);
+    again_.push_back({due, std::move(question)});
+    return;
+  }
+  held_.erase(question.message_id);
+  if (unsettled_.size() < kUnsettledMax) unsettled_[question.settlement->key] = std::move(*question.settlement);
+  tasks.emplace_back([then = std::move(question.ended)] { then({Ended::Failed, {}}); });
+}
+
+void Claims::look_again() {
+  tell();
+  {
+    const std::lock_guard lock(mutex_);
+    const SteadyTime now = parts_.clock.steady();
+    for (auto at = again_.begin(); at != again_.end();) {
+      if (at->due > now) {
+        ++at;
+        continue;
+      }
+      waiting_.push_back(std::move(at->question));
+      at = again_.erase(at);
+    }
+  }
+  submit_what_waits();
 }
 
 void Claims::renew() {
   tell();
-  const SteadyTime now = clock_.steady();
+  const SteadyTime now = parts_.clock.steady();
   std::vector<ledger::Operation> renewals;
   std::vector<Due> due;
   {
@@ -217,13 +247,12 @@ void Claims::renew() {
     if (due.empty()) return;
     ++asked_;
   }
-  use_.ledger->submit(std::move(renewals), [this, due = std::move(due), now](const Result<std::vector<ledger::Answer>>& answers) {
-    renewed(due, now, answers);
-  });
+  use_.ledger->submit(std::move(renewals),
+                      [this, due = std::move(due), now](const Answers& answers) { renewed(due, now, answers); });
 }
 
 // On the ledger's thread: nothing here may wait, not even for who reads what we say.
-void Claims::renewed(const std::vector<Due>& due, SteadyTime sent_at, const Result<std::vector<ledger::Answer>>& answers) {
+void Claims::renewed(const std::vector<Due>& due, SteadyTime sent_at, const Answers& answers) {
   const std::lock_guard lock(mutex_);
   const std::string why = answers ? std::string() : answers.error().message;
   if (!answers && is_final(answers.error())) broken_ = why;
@@ -240,7 +269,7 @@ void Claims::apply(const Due& due, SteadyTime sent_at, const ledger::Verdict* ve
   if (found == held_.end() || found->second.fence != due.fence) return;  // ended meanwhile
   Held& held = found->second;
   held.renewing = false;
-  const SteadyTime now = clock_.steady();
+  const SteadyTime now = parts_.clock.steady();
   if (verdict == nullptr) {
     held.next_renewal = now + renewal_interval_ / 4;
     if (held.told || now < held.lease_end) return;
@@ -261,9 +290,8 @@ void Claims::apply(const Due& due, SteadyTime sent_at, const ledger::Verdict* ve
 }
 
 Error Claims::noted(Error error) {
-  const std::lock_guard lock(mutex_);
   if (is_final(error)) broken_ = error.message;
-  const SteadyTime now = clock_.steady();
+  const SteadyTime now = parts_.clock.steady();
   if (now >= closed_until_) {  // several at once are one failure
     closed_until_ =
         now + std::min(use_.failure_pause.max, use_.failure_pause.base * (std::int64_t{1} << std::min(failures_, 16)));
@@ -273,7 +301,6 @@ Error Claims::noted(Error error) {
 }
 
 void Claims::succeeded() {
-  const std::lock_guard lock(mutex_);
   failures_ = 0;
   closed_until_ = {};
 }
@@ -284,12 +311,12 @@ void Claims::tell() {
     const std::lock_guard lock(mutex_);
     said.swap(said_);
   }
-  for (const std::string& text : said) reporter_.warn(text);
+  for (const std::string& text : said) parts_.reporter.warn(text);
 }
 
 Millis Claims::pause_left() const {
   const std::lock_guard lock(mutex_);
-  return std::max(Millis(0), std::chrono::ceil<Millis>(closed_until_ - clock_.steady()));
+  return std::max(Millis(0), std::chrono::ceil<Millis>(closed_until_ - parts_.clock.steady()));
 }
 
 std::optional<std::string> Claims::broken() const {

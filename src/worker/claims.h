@@ -2,11 +2,15 @@
 // A worker's dealings with the ledger: claims a request before its handler starts, keeps the claim alive meanwhile, and commits
 // the outcome before the message is settled.
 //
+// Nobody waits for the ledger: what is asked of it gathers while it commits what was asked before, goes there in one submission,
+// and its answers go to threads of the pool.
+//
 // An outcome that the ledger did not take, because it failed, is remembered: the next claim of that request by this worker brings
 // it first, so that a handler whose work is done does not run again here.
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -50,15 +54,29 @@ ledger::Outcome outcome_of(const HandlerResult& result, Seconds delay);
 /// Thread-safe.
 class Claims {
  public:
+  /// Runs a task on a thread of the pool: Dispatcher::post().
+  using Post = std::function<void(std::function<void()> task)>;
   /// Everything outlives it; `random` may be used by any thread.
-  Claims(LedgerUse use, Seconds visibility, const Clock& clock, Random& random, Reporter& reporter);
+  struct Parts {
+    const Clock& clock;
+    Random& random;
+    Reporter& reporter;
+    Post post;
+  };
+  Claims(LedgerUse use, Seconds visibility, Parts parts);
   /// Waits for what the ledger was asked.
   ~Claims();
   Claims(const Claims&) = delete;
   Claims& operator=(const Claims&) = delete;
 
-  /// One that is granted is renewed from now on, until end(). Blocks until it is durable. An error: nothing may be run.
-  Result<ledger::Claim> claim(const Job& job);
+  /// Once, on a thread of the pool. An error: nothing may be run.
+  using Claimed = std::function<void(Result<ledger::Claim> claim)>;
+  struct Wanted {
+    JobPtr job;
+    Claimed then;
+  };
+  /// Does not block. A claim that is granted is durable, and renewed until end().
+  void claim(std::vector<Wanted> wanted);
 
   enum class Ended {
     Recorded,  ///< durable
@@ -71,10 +89,19 @@ class Claims {
     std::string why{};  ///< Undone
   };
   using With = std::function<Result<void>(ledger::Transaction&)>;
-  /// Ends the claim of this message. Blocks until it is durable; while the ledger fails, for several attempts and pauses. `with`
-  /// runs in the same transaction (ledger::Settlement); failures of it that may pass count as the ledger's.
-  Ending end(const std::string& message_id, ledger::Outcome outcome, With with = {});
+  /// Once, on a thread of the pool.
+  using OnEnd = std::function<void(Ending ending)>;
+  struct End {
+    std::string message_id;
+    ledger::Outcome outcome;
+    With with{};
+  };
+  /// Ends the claim of this message; does not block. While the ledger fails it is tried several times, with pauses. `with` runs
+  /// in the same transaction (ledger::Settlement); failures of it that may pass count as the ledger's.
+  void end(End what, OnEnd then);
 
+  /// Asks again what failed and is due. To be called often; does not block.
+  void look_again();
   /// Prolongs the claims that are due (a third of the visibility timeout after the last time), all in one transaction. Does not
   /// block. To be called at least every twelfth of the visibility timeout.
   void renew();
@@ -98,9 +125,35 @@ class Claims {
     std::string message_id;
     ledger::Fence fence = 0;
   };
-  Result<void> bring_unsettled(const ledger::KeyHash& key);
-  Ending undone(const std::string& message_id, const Error& error);
-  void renewed(const std::vector<Due>& due, SteadyTime sent_at, const Result<std::vector<ledger::Answer>>& answers);
+  // Either a claim (with `claimed`), before which an outcome may have to be brought, or the end of one (with `ended`).
+  struct Question {
+    std::string message_id;
+    std::optional<ledger::ClaimRequest> request{};
+    std::optional<ledger::Settlement> settlement{};
+    Claimed claimed{};
+    OnEnd ended{};
+    int attempts = 0;
+    SteadyTime asked_at{};
+    bool is_alone() const { return settlement && settlement->with; }
+    bool is_claim() const { return request && !settlement; }
+    ledger::Operation operation() const;
+  };
+  struct Again {
+    SteadyTime due;
+    Question question;
+  };
+  using Answers = Result<std::vector<ledger::Answer>>;
+  using Tasks = std::vector<std::function<void()>>;
+  void ask(std::vector<Question> questions);
+  std::vector<Question> take_batch();
+  void submit_what_waits();
+  void answered(std::vector<Question>& asked, const Answers& answers);
+  void claim_answered(Question& question, const Answers& answers, std::size_t index, Tasks& tasks);
+  void brought(Question& question, const Answers& answers, std::size_t index, Tasks& tasks);
+  void end_answered(Question& question, const Answers& answers, std::size_t index, Tasks& tasks);
+  void end_failed(Question& question, const Error& error, Tasks& tasks);
+  void post(Tasks tasks);
+  void renewed(const std::vector<Due>& due, SteadyTime sent_at, const Answers& answers);
   void apply(const Due& due, SteadyTime sent_at, const ledger::Verdict* verdict, const std::string& why);
   Error noted(Error error);
   void succeeded();
@@ -109,15 +162,16 @@ class Claims {
   const LedgerUse use_;
   const Millis lease_;
   const std::chrono::nanoseconds renewal_interval_;
-  const Clock& clock_;
-  Random& random_;
-  Reporter& reporter_;
+  const Parts parts_;
 
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   std::map<std::string, Held> held_;  // by message id; guarded by mutex_, like the rest
   std::map<ledger::KeyHash, ledger::Settlement> unsettled_;
-  std::size_t asked_ = 0;  // renewals on their way
+  std::deque<Question> waiting_;
+  std::vector<Again> again_;
+  std::size_t on_the_way_ = 0;  // submissions of questions
+  std::size_t asked_ = 0;       // submissions that are not answered to the end, renewals too
   std::vector<std::string> said_;
   int failures_ = 0;  // of claims, in a row
   SteadyTime closed_until_{};

@@ -25,17 +25,32 @@ MessageFlow::MessageFlow(FlowOptions options, Parts parts)
       deferred_(options_.remembered_ids_max),
       fifo_(options_.queue.ends_with(kFifoSuffix)) {
   if (options_.ledger.ledger != nullptr)
-    claims_.emplace(options_.ledger, options_.settings.visibility, parts.clock, parts.random, parts.reporter);
+    claims_.emplace(options_.ledger, options_.settings.visibility,
+                    Claims::Parts{parts.clock, parts.random, parts.reporter,
+                                  [this](std::function<void()> task) { hands_.post(std::move(task)); }});
 }
 
-MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
+MessageFlow::Taken MessageFlow::take(std::vector<sqs::Message> messages, SteadyTime arrival) {
   // First whether it is in hand, then whether it is done: what leaves our hands done is noted as done before that.
-  if (!parts_.heartbeat.hold_or_adopt(message.message_id, {message.receipt_handle, arrival})) {
+  std::erase_if(messages, [&](const sqs::Message& message) {
+    if (parts_.heartbeat.hold_or_adopt(message.message_id, {message.receipt_handle, arrival})) return false;
     parts_.reporter.step(fmt::format("{} came again while it is in hand", message.message_id));
     const std::lock_guard lock(mutex_);
     ++tally_.duplicates;
-    return {};
+    return true;
+  });
+  Taken taken;
+  for (sqs::Message& message : messages) {
+    if (!is_to_be_examined(message)) continue;
+    Turn turn = enter_lane(std::move(message));
+    if (turn.is_new) ++taken.fresh;
+    if (turn.job) taken.jobs.push_back(std::move(*turn.job));
   }
+  return taken;
+}
+
+// False: it was done before, and is deleted.
+bool MessageFlow::is_to_be_examined(const sqs::Message& message) {
   bool done_before = false;
   {
     const std::lock_guard lock(mutex_);
@@ -46,14 +61,14 @@ MessageFlow::Taken MessageFlow::take(sqs::Message message, SteadyTime arrival) {
     parts_.reporter.step(fmt::format("{} came again after it was done; deleting it", message.message_id));
     const Heartbeat::Released released = parts_.heartbeat.release(message.message_id);
     parts_.settler.remove({message.message_id, released.handle});
-    return {};
+    return false;
   }
   if (options_.oversight != nullptr) options_.oversight->received(message);
-  return enter_lane(std::move(message));
+  return true;
 }
 
 // Its turn has come: a job, or it is on its way out of our hands.
-MessageFlow::Taken MessageFlow::examine(sqs::Message message) {
+MessageFlow::Turn MessageFlow::examine(sqs::Message message) {
   bool tried_before = false;
   bool is_new = false;
   {
@@ -94,8 +109,9 @@ void MessageFlow::conclude(const Job& job, const HandlerResult& result, const En
   const std::string name = job.route.request->shown_name();
   switch (result.end) {
     case HandlerEnd::Done: {
-      parts_.reporter.note(fmt::format("{}: {} done in {} ms{}", id, name, ending.took.count(), shown_trace(job.trace)));
-      parts_.reporter.step(fmt::format("done and deleting {}", id));
+      if (parts_.reporter.hears_notes())
+        parts_.reporter.note(fmt::format("{}: {} done in {} ms{}", id, name, ending.took.count(), shown_trace(job.trace)));
+      if (parts_.reporter.hears_steps()) parts_.reporter.step(fmt::format("done and deleting {}", id));
       remove(job.message);
       const std::lock_guard lock(mutex_);
       ++tally_.handled;

@@ -1,12 +1,12 @@
 #pragma once
 // The way of one message through a worker: received, recognised, routed or refused, handled, settled.
 //
-// take() runs on the receiver's thread. begin() and what it hands to `finish` run on threads of the dispatcher's pool: they may
-// wait for a disk or a call, but nothing waits for a handler. before_handler() and after_handler() are the two places where more
-// can be asked or noted about a request. A message that is neither settled nor forgotten is in the heartbeat's hands. What SQS
-// delivers twice is run once as far as this process can tell: a message in hand adopts the newer receipt, one that was done is
-// deleted again with its newest handle. Of a message group of a FIFO queue one message at a time is on the way (lanes.h); the
-// others in hand follow when it is through.
+// take() runs on the receivers' threads, begin() and what follows it on threads of the dispatcher's pool: they may wait for the
+// audit trail or a call, but nothing waits for a handler or for the ledger; what comes after these is posted by them. run() and
+// handler_ended() are the two places where more can be asked or noted about a request. A message that is neither settled nor
+// forgotten is in the heartbeat's hands. What SQS delivers twice is run once as far as this process can tell: a message in hand
+// adopts the newer receipt, one that was done is deleted again with its newest handle. Of a message group of a FIFO queue one
+// message at a time is on the way (lanes.h); the others in hand follow when it is through.
 
 #include <atomic>
 #include <cstdint>
@@ -67,28 +67,35 @@ class MessageFlow {
   /// Everything in `parts` outlives the flow.
   MessageFlow(FlowOptions options, Parts parts);
 
-  /// A message that has just arrived. The job to submit, or nothing when it needs no handler. Blocks for a call when it goes to
-  /// the dead letters. `is_new` tells whether this run sees it for the first time.
-  struct Taken {
-    bool is_new = false;
-    std::optional<Job> job;
+  /// The dispatcher's. Set them before the first take(); called on any thread.
+  struct Hands {
+    std::function<void(std::vector<Job> jobs)> submit;     ///< jobs whose turn has come
+    std::function<void(std::function<void()> task)> post;  ///< on a thread of the pool, soon
+    std::function<void(const Job& job)> free_slot;         ///< its handler has ended, or does not begin
+    std::function<void()> done;                            ///< nothing remains to be done for a job
   };
-  Taken take(sqs::Message message, SteadyTime arrival);
-  /// What is done with a job whose turn comes later, when those before it in its group are through: Dispatcher::submit(). Called
-  /// on threads of the pool. Set it before the first take().
-  void on_ready(std::function<void(Job job)> ready) { ready_ = std::move(ready); }
+  void attach(Hands hands) { hands_ = std::move(hands); }
+
+  /// Messages that have just arrived, in this order: all are in hand before the first is looked at. The jobs to submit; messages
+  /// that need no handler, or wait for others of their group, are none. Blocks for a call when one goes to the dead letters.
+  struct Taken {
+    std::size_t fresh = 0;  ///< messages that this run sees for the first time
+    std::vector<Job> jobs{};
+  };
+  Taken take(std::vector<sqs::Message> messages, SteadyTime arrival);
   /// From now on no message follows the one before it in its group; it goes back once that one is settled.
   void close_lanes();
   /// Messages that wait for others of their group.
   std::size_t waiting_in_lanes() const;
+  /// Whether messages come in groups that have an order: then the messages of one answer are all taken before those of the next.
+  bool keeps_order() const { return fifo_; }
   /// A message of a group has gone back lately: to be asked for one at a time, so that those behind it do not lose receives.
   bool is_cautious() const;
   /// Whether the rate of its handler lets the job begin now; if so it has to.
   bool may_begin(const Job& job) { return gate_.take_token(*job.route.request); }
-  /// Runs a task on the pool and frees the slot after it: Dispatcher::finish().
-  using Finish = std::function<void(std::function<void()> task)>;
-  /// Starts the handler; when that has ended, `finish` is given what settles the message. Calls `finish` exactly once.
-  void begin(const JobPtr& job, const Finish& finish);
+  /// Starts the handlers of those that the ledger grants and settles the others; each handler's message is settled when it has
+  /// ended. For each job free_slot() and then done() of the hands follow, once.
+  void begin(const std::vector<JobPtr>& jobs);
   /// The message of a job that was never begun is seen by others at once.
   void give_up(const Job& job);
   /// What was kept invisible because it was refused is seen by others at once. At the end of a run.
@@ -96,6 +103,10 @@ class MessageFlow {
   /// Prolongs claims that are due; does not block.
   void renew_claims() {
     if (claims_) claims_->renew();
+  }
+  /// Brings outcomes again that the ledger could not take, when they are due; does not block.
+  void bring_outcomes() {
+    if (claims_) claims_->look_again();
   }
   /// The ledger's say, if there is one: Claims::pause_left() and Claims::broken().
   Millis ledger_pause() const { return claims_ ? claims_->pause_left() : Millis(0); }
@@ -115,30 +126,48 @@ class MessageFlow {
     Seconds delay{0};              // until the message is seen again, if it goes back
   };
   enum class Deletion { Allowed, Never };
+  struct Turn {
+    bool is_new = false;
+    std::optional<Job> job{};
+  };
   // message_flow_run.cpp: around the handler
   HandlerCall call_for(const Job& job, const ClaimHeld& claim) const;
   bool must_not_begin() const;
-  bool before_handler(const JobPtr& job, const Finish& finish, ClaimHeld& claim);
+  void not_begun(const JobPtr& job, const std::function<void()>& task);
+  void claimed(const JobPtr& job, const Result<ledger::Claim>& answer);
+  void run(const JobPtr& job, const ClaimHeld& claim);
+  void tell_begin(const Job& job) const;
   void meet(const Job& job, const ledger::Claim& claim);
   void not_claimed(const Job& job, const std::string& why);
-  void release_claim(const Job& job);
-  void after_handler(const Job& job, const ClaimHeld& claim, HandlerResult result, Millis took);
-  std::optional<Claims::Ended> commit_transaction(const Job& job, const ClaimHeld& claim, HandlerResult& result);
-  bool is_recorded(const Job& job, const HandlerResult& result, Claims::Ended ended);
+  void release_claim(const JobPtr& job);
+  struct Attempt {
+    JobPtr job;
+    ClaimHeld claim{};
+    HandlerResult result{};
+    Millis took{0};
+  };
+  using AttemptPtr = std::shared_ptr<Attempt>;  // of whoever brings it on: runner, ledger, pool, one after the other
+  bool may_block_after(const Attempt& attempt) const;
+  void handler_ended(const AttemptPtr& attempt);
+  void commit_transaction(const AttemptPtr& attempt);
+  void record(const AttemptPtr& attempt, std::optional<Claims::Ended> committed);
+  void settle(const Attempt& attempt, const Ending& ending, Claims::Ended ended);
+  bool is_recorded(const Attempt& attempt, Claims::Ended ended);
   Seconds delay_after(const HandlerResult& result, std::optional<Seconds> pause, int attempt);
   void leave(const sqs::Message& message);
   void leave_lost(const Job& job);
   // message_flow_lanes.cpp: the order of groups
   std::string lane_of(const sqs::Message& message) const;
-  Taken enter_lane(sqs::Message message);
-  Taken examine_lane(const std::string& group, sqs::Message message);
+  Turn enter_lane(sqs::Message message);
+  Turn examine_lane(const std::string& group, sqs::Message message);
   void pass_lane(const sqs::Message& message);
   void stop_lane(const sqs::Message& message);
   Settler::Then hold_lane(const sqs::Message& message, Seconds delay);
   void end_lane(const std::string& group, bool confirmed);
   void return_follower(const sqs::Message& message);
   // message_flow.cpp
-  Taken examine(sqs::Message message);
+  bool is_to_be_examined(const sqs::Message& message);
+  Turn examine(sqs::Message message);
   void conclude(const Job& job, const HandlerResult& result, const Ending& ending);
   void attempt_again(const Job& job, const HandlerResult& result, const Ending& ending);
   void refuse(const sqs::Message& message, const std::string& reason, Deletion deletion = Deletion::Allowed);
@@ -162,7 +191,7 @@ class MessageFlow {
   RememberedIds deferred_;
   std::vector<std::string> refused_held_;
   const bool fifo_;
-  std::function<void(Job)> ready_;
+  Hands hands_;
   mutable std::mutex lanes_mutex_;
   Lanes<sqs::Message> lanes_;  // guarded by lanes_mutex_, like the next two
   bool lanes_closed_ = false;

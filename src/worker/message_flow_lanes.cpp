@@ -17,7 +17,7 @@ std::string MessageFlow::lane_of(const sqs::Message& message) const {
   return fifo_ ? system_attribute(message, "MessageGroupId").value_or("") : std::string();
 }
 
-MessageFlow::Taken MessageFlow::enter_lane(sqs::Message message) {
+MessageFlow::Turn MessageFlow::enter_lane(sqs::Message message) {
   const std::string group = lane_of(message);
   if (group.empty()) return examine(std::move(message));
   const std::string id = message.message_id;
@@ -32,10 +32,10 @@ MessageFlow::Taken MessageFlow::enter_lane(sqs::Message message) {
 }
 
 // Examines heads until one is to run, or the lane is at its end or held.
-MessageFlow::Taken MessageFlow::examine_lane(const std::string& group, sqs::Message message) {
+MessageFlow::Turn MessageFlow::examine_lane(const std::string& group, sqs::Message message) {
   bool any_new = false;
   for (;;) {
-    Taken taken = examine(std::move(message));
+    Turn taken = examine(std::move(message));
     any_new = any_new || taken.is_new;
     const std::lock_guard lock(lanes_mutex_);
     if (taken.job) {
@@ -64,8 +64,11 @@ void MessageFlow::pass_lane(const sqs::Message& message) {
   }
   for (const sqs::Message& follower : returned) return_follower(follower);
   if (!next) return;
-  Taken taken = examine_lane(group, std::move(*next));
-  if (taken.job) ready_(std::move(*taken.job));
+  Turn taken = examine_lane(group, std::move(*next));
+  if (!taken.job) return;
+  std::vector<Job> jobs;
+  jobs.push_back(std::move(*taken.job));
+  hands_.submit(std::move(jobs));
 }
 
 // The head is not ours any more, or stays hidden in our hands; nothing behind it may overtake it here. The queue keeps the order.

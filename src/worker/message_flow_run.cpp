@@ -57,49 +57,72 @@ HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const 
   return call;
 }
 
-void MessageFlow::begin(const JobPtr& job, const Finish& finish) {
-  ClaimHeld claim;
-  if (!before_handler(job, finish, claim)) return;
-  const SteadyTime began = parts_.clock.steady();
-  parts_.runner.start(call_for(*job, claim), [this, job, claim, finish, began](HandlerResult result) {
-    const auto took = std::chrono::duration_cast<Millis>(parts_.clock.steady() - began);
-    finish([this, job, claim, took, result = std::move(result)] { after_handler(*job, claim, result, took); });
-  });
+void MessageFlow::begin(const std::vector<JobPtr>& jobs) {
+  std::vector<Claims::Wanted> wanted;
+  for (const JobPtr& job : jobs) {
+    if (must_not_begin()) {
+      not_begun(job, [this, job] { give_up(*job); });
+    } else if (parts_.heartbeat.is_lost(job->message.message_id)) {
+      not_begun(job, [this, job] { leave_lost(*job); });
+    } else if (!claims_) {
+      run(job, std::nullopt);
+    } else {
+      wanted.push_back({job, [this, job](const Result<ledger::Claim>& claim) { claimed(job, claim); }});
+    }
+  }
+  if (!wanted.empty()) claims_->claim(std::move(wanted));
 }
 
 bool MessageFlow::must_not_begin() const {
   return parts_.interrupt.load() > 0 || (options_.oversight != nullptr && options_.oversight->failed());
 }
 
-// The last moment at which nothing of the request has happened. False: its handler is not started, and `finish` was called.
-bool MessageFlow::before_handler(const JobPtr& job, const Finish& finish, ClaimHeld& claim) {
-  const auto not_begun = [&](std::function<void()> task) {
-    finish([this, job, task = std::move(task)] {
-      gate_.not_begun(*job->route.request);
-      task();
-    });
-    return false;
-  };
-  if (must_not_begin()) return not_begun([this, job] { give_up(*job); });
-  if (parts_.heartbeat.is_lost(job->message.message_id)) return not_begun([this, job] { leave_lost(*job); });
-  if (claims_) {
-    const auto answer = claims_->claim(*job);
-    if (!answer) return not_begun([this, job, why = answer.error().message] { not_claimed(*job, why); });
-    claim = *answer;
-    if (options_.oversight != nullptr) options_.oversight->claimed(*job, {name_of(claim->answer), claim->fence, claim->attempt});
-    if (!is_granted(*claim)) return not_begun([this, job, met = *claim] { meet(*job, met); });
-    if (must_not_begin()) return not_begun([this, job] { release_claim(*job); });
-    if (claim->after_loss)
-      parts_.reporter.warn(fmt::format("{}: whoever had it before let the claim run out, and may have done its work; attempt {}",
-                                       job->message.message_id, claim->attempt));
-  }
+void MessageFlow::not_begun(const JobPtr& job, const std::function<void()>& task) {
+  gate_.not_begun(*job->route.request);
+  hands_.free_slot(*job);
+  task();
+  hands_.done();
+}
+
+void MessageFlow::claimed(const JobPtr& job, const Result<ledger::Claim>& answer) {
+  if (!answer) return not_begun(job, [&] { not_claimed(*job, answer.error().message); });
+  const ledger::Claim& claim = *answer;
+  if (options_.oversight != nullptr) options_.oversight->claimed(*job, {name_of(claim.answer), claim.fence, claim.attempt});
+  if (!is_granted(claim)) return not_begun(job, [&] { meet(*job, claim); });
+  if (must_not_begin()) return release_claim(job);
+  if (claim.after_loss)
+    parts_.reporter.warn(fmt::format("{}: whoever had it before let the claim run out, and may have done its work; attempt {}",
+                                     job->message.message_id, claim.attempt));
+  run(job, claim);
+}
+
+// The last moment at which nothing of the request has happened.
+void MessageFlow::run(const JobPtr& job, const ClaimHeld& claim) {
   if (options_.oversight != nullptr)
     options_.oversight->started(*job, {attempt_of(*job, claim), parts_.clock.wall() + job->route.request->handler->timeout});
-  parts_.reporter.step(
-      fmt::format("processing {} that was {}", job->message.message_id, clip(job->message.body, kShownBodyBytesMax)));
-  parts_.reporter.note(fmt::format("{}: {}{}{}", job->message.message_id, job->route.request->shown_name(), shown_parameter(*job),
-                                   shown_trace(job->trace)));
-  return true;
+  tell_begin(*job);
+  const auto attempt = std::make_shared<Attempt>(Attempt{job, claim});
+  const SteadyTime began = parts_.clock.steady();
+  parts_.runner.start(call_for(*job, claim), [this, attempt, began](HandlerResult result) {
+    attempt->result = std::move(result);
+    attempt->took = std::chrono::duration_cast<Millis>(parts_.clock.steady() - began);
+    if (!may_block_after(*attempt)) return handler_ended(attempt);
+    hands_.post([this, attempt] { handler_ended(attempt); });
+  });
+}
+
+void MessageFlow::tell_begin(const Job& job) const {
+  if (parts_.reporter.hears_steps())
+    parts_.reporter.step(
+        fmt::format("processing {} that was {}", job.message.message_id, clip(job.message.body, kShownBodyBytesMax)));
+  if (parts_.reporter.hears_notes())
+    parts_.reporter.note(fmt::format("{}: {}{}{}", job.message.message_id, job.route.request->shown_name(), shown_parameter(job),
+                                     shown_trace(job.trace)));
+}
+
+// Whether what comes next may wait for a disk or a call: then it is not for the runner's thread.
+bool MessageFlow::may_block_after(const Attempt& attempt) const {
+  return !attempt.claim || options_.oversight != nullptr || attempt.result.with;
 }
 
 // The ledger says that the handler is not to be started.
@@ -152,44 +175,61 @@ void MessageFlow::not_claimed(const Job& job, const std::string& why) {
 }
 
 // It was claimed, and we are to stop before its handler was started.
-void MessageFlow::release_claim(const Job& job) {
-  ledger::Outcome outcome;
-  outcome.kind = ledger::OutcomeKind::Released;
-  if (claims_->end(job.message.message_id, std::move(outcome)).how != Claims::Ended::Recorded) return leave(job.message);
-  give_up(job);
+void MessageFlow::release_claim(const JobPtr& job) {
+  gate_.not_begun(*job->route.request);
+  hands_.free_slot(*job);
+  Claims::End end{job->message.message_id, {}};
+  end.outcome.kind = ledger::OutcomeKind::Released;
+  claims_->end(std::move(end), [this, job](const Claims::Ending& ending) {
+    if (ending.how == Claims::Ended::Recorded) {
+      give_up(*job);
+    } else {
+      leave(job->message);
+    }
+    hands_.done();
+  });
 }
 
-// The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back
-// is recorded here.
-void MessageFlow::after_handler(const Job& job, const ClaimHeld& claim, HandlerResult result, Millis took) {
-  const std::optional<Claims::Ended> committed = commit_transaction(job, claim, result);
-  const int attempt = attempt_of(job, claim);
-  if (options_.oversight != nullptr) options_.oversight->ended(job, result, {attempt, took});
-  Ending ending{took, gate_.ended(*job.route.request, result.end)};
-  ending.delay = delay_after(result, ending.pause, attempt);
-  if (claim) {
-    const Claims::Ended ended =
-        committed ? *committed : claims_->end(job.message.message_id, outcome_of(result, ending.delay)).how;
-    if (!is_recorded(job, result, ended)) return;
-  }
-  conclude(job, result, ending);
+// The handler has ended and its message is still in hand: what has to be on record before the message is deleted or goes back is
+// recorded from here on. Of a handler whose work is done in the ledger's transaction, the end is known when that has ended.
+void MessageFlow::handler_ended(const AttemptPtr& attempt) {
+  HandlerResult& result = attempt->result;
+  if (!result.with || result.end != HandlerEnd::Done) return record(attempt, std::nullopt);
+  if (attempt->claim) return commit_transaction(attempt);
+  result.end = HandlerEnd::OurFault;
+  result.detail = "it works in the ledger's transaction, and there is no ledger";
+  record(attempt, std::nullopt);
 }
 
-// Of a handler whose work is done in the ledger's transaction, the end is known when that has ended. Nothing: it has none, or it
-// was undone and `result` says so.
-std::optional<Claims::Ended> MessageFlow::commit_transaction(const Job& job, const ClaimHeld& claim, HandlerResult& result) {
-  if (!result.with || result.end != HandlerEnd::Done) return std::nullopt;
+void MessageFlow::commit_transaction(const AttemptPtr& attempt) {
+  HandlerResult& result = attempt->result;
   const Claims::With with = std::exchange(result.with, {});
-  if (!claim) {
-    result.end = HandlerEnd::OurFault;
-    result.detail = "it works in the ledger's transaction, and there is no ledger";
-    return std::nullopt;
-  }
-  const Claims::Ending ending = claims_->end(job.message.message_id, outcome_of(result, Seconds(0)), with);
-  if (ending.how != Claims::Ended::Undone) return ending.how;
-  result.end = HandlerEnd::Retry;
-  result.detail = fmt::format("its transaction was undone: {}", clip(ending.why, kShownBodyBytesMax));
-  return std::nullopt;
+  claims_->end({attempt->job->message.message_id, outcome_of(result, Seconds(0)), with},
+               [this, attempt](const Claims::Ending& ending) {
+                 if (ending.how != Claims::Ended::Undone) return record(attempt, ending.how);
+                 attempt->result.end = HandlerEnd::Retry;
+                 attempt->result.detail = fmt::format("its transaction was undone: {}", clip(ending.why, kShownBodyBytesMax));
+                 record(attempt, std::nullopt);
+               });
+}
+
+// `committed`: what became of the outcome, if the ledger has been told already.
+void MessageFlow::record(const AttemptPtr& attempt, std::optional<Claims::Ended> committed) {
+  const Job& job = *attempt->job;
+  const HandlerResult& result = attempt->result;
+  const int number = attempt_of(job, attempt->claim);
+  if (options_.oversight != nullptr) options_.oversight->ended(job, result, {number, attempt->took});
+  Ending ending{attempt->took, gate_.ended(*job.route.request, result.end)};
+  ending.delay = delay_after(result, ending.pause, number);
+  hands_.free_slot(job);
+  if (!attempt->claim || committed) return settle(*attempt, ending, committed.value_or(Claims::Ended::Recorded));
+  claims_->end({job.message.message_id, outcome_of(result, ending.delay)},
+               [this, attempt, ending](const Claims::Ending& end) { settle(*attempt, ending, end.how); });
+}
+
+void MessageFlow::settle(const Attempt& attempt, const Ending& ending, Claims::Ended ended) {
+  if (is_recorded(attempt, ended)) conclude(*attempt.job, attempt.result, ending);
+  hands_.done();
 }
 
 // Drawn once: the ledger and the queue are told the same.
@@ -215,9 +255,11 @@ Seconds MessageFlow::delay_after(const HandlerResult& result, std::optional<Seco
 }
 
 // False: the outcome is not on record, and the message was left for others.
-bool MessageFlow::is_recorded(const Job& job, const HandlerResult& result, Claims::Ended ended) {
-  const std::string& id = job.message.message_id;
+bool MessageFlow::is_recorded(const Attempt& attempt, Claims::Ended ended) {
   if (ended == Claims::Ended::Recorded) return true;
+  const Job& job = *attempt.job;
+  const HandlerResult& result = attempt.result;
+  const std::string& id = job.message.message_id;
   leave(job.message);
   failed_attempt(
       job.message,

@@ -15,11 +15,17 @@ constexpr Millis kLeastPause{1};
 }  // namespace
 
 void Settler::add(Kind kind, Settlement settlement) {
+  bool tell = true;
   {
     const std::lock_guard lock(mutex_);
-    queue_of(kind).push_back(std::move(settlement));
+    Queue& queue = queue_of(kind);
+    if (settlement.failures == 0) {
+      ++queue.fresh;
+      tell = queue.fresh == 1 || queue.fresh % sqs::kBatchEntriesMax == 0;
+    }
+    queue.entries.push_back(std::move(settlement));
   }
-  if (added_) added_();
+  if (tell && added_) added_();
 }
 
 void Settler::remove(Ticket ticket) {
@@ -32,19 +38,19 @@ void Settler::give_back(Ticket ticket, Seconds timeout, Then then) {
 
 // A full batch goes at once, a smaller one when its first entry has waited long enough. Entries that wait for another attempt
 // stay.
-std::vector<Settler::Settlement> Settler::take_batch(std::deque<Settlement>& queue, SteadyTime now) {
-  const auto ready = [&](const Settlement& one) { return one.failures == 0 || one.due <= now; };
-  const auto ready_count = static_cast<std::size_t>(std::count_if(queue.begin(), queue.end(), ready));
-  const bool any_due = std::any_of(queue.begin(), queue.end(), [&](const Settlement& one) { return one.due <= now; });
+std::vector<Settler::Settlement> Settler::take_batch(Queue& queue, SteadyTime now) {
   std::vector<Settlement> batch;
-  if (!any_due && ready_count < sqs::kBatchEntriesMax) return batch;
-  for (auto at = queue.begin(); at != queue.end() && batch.size() < sqs::kBatchEntriesMax;) {
-    if (!ready(*at)) {
+  const bool full = queue.fresh >= sqs::kBatchEntriesMax;
+  if (!full && std::none_of(queue.entries.begin(), queue.entries.end(), [&](const Settlement& one) { return one.due <= now; }))
+    return batch;
+  for (auto at = queue.entries.begin(); at != queue.entries.end() && batch.size() < sqs::kBatchEntriesMax;) {
+    if (at->failures > 0 && at->due > now) {
       ++at;
       continue;
     }
+    if (at->failures == 0) --queue.fresh;
     batch.push_back(std::move(*at));
-    at = queue.erase(at);
+    at = queue.entries.erase(at);
   }
   in_call_ += batch.size();
   return batch;
@@ -52,19 +58,24 @@ std::vector<Settler::Settlement> Settler::take_batch(std::deque<Settlement>& que
 
 Millis Settler::flush() {
   for (const Kind kind : {Kind::Remove, Kind::GiveBack}) {
-    std::vector<Settlement> batch;
-    {
-      const std::lock_guard lock(mutex_);
-      batch = take_batch(queue_of(kind), clock_.steady());
+    for (;;) {
+      std::vector<Settlement> batch;
+      bool more = false;
+      {
+        const std::lock_guard lock(mutex_);
+        batch = take_batch(queue_of(kind), clock_.steady());
+        more = queue_of(kind).fresh >= sqs::kBatchEntriesMax;
+      }
+      if (batch.empty()) break;
+      if (more && added_) added_();  // for somebody else, while this call is under way
+      perform(kind, std::move(batch));
     }
-    if (!batch.empty()) perform(kind, std::move(batch));
   }
   const SteadyTime now = clock_.steady();
   Millis pause = kIdlePause;
   const std::lock_guard lock(mutex_);
-  for (const auto* queue : {&removals_, &returns_}) {
-    if (queue->size() >= sqs::kBatchEntriesMax) pause = kLeastPause;
-    for (const Settlement& one : *queue) pause = std::min(pause, std::chrono::ceil<Millis>(one.due - now));
+  for (const Queue* queue : {&removals_, &returns_}) {
+    for (const Settlement& one : queue->entries) pause = std::min(pause, std::chrono::ceil<Millis>(one.due - now));
   }
   return std::max(pause, kLeastPause);
 }
@@ -123,7 +134,7 @@ void Settler::fail(Kind kind, Settlement settlement, Fault fault, const std::str
 
 std::size_t Settler::waiting() const {
   const std::lock_guard lock(mutex_);
-  return removals_.size() + returns_.size() + in_call_;
+  return removals_.entries.size() + returns_.entries.size() + in_call_;
 }
 
 std::size_t Settler::given_up() const {

@@ -28,7 +28,8 @@ class Settler {
   Settler(SettlerOptions options, QueuePort& queue, const Clock& clock, Random& random, Reporter& reporter)
       : options_(options), queue_(queue), clock_(clock), random_(random), reporter_(reporter) {}
 
-  /// `added` is called, on any thread, whenever there is more to flush. Set it before the first remove() or give_back().
+  /// `added` is called, on any thread, when there is a first one to flush or a batch is full; several flush() may follow at the
+  /// same time. Set it before the first remove() or give_back().
   void on_added(std::function<void()> added) { added_ = std::move(added); }
 
   struct Ticket {
@@ -41,8 +42,8 @@ class Settler {
   /// The message is seen again after `timeout`.
   void give_back(Ticket ticket, Seconds timeout, Then then = {});
 
-  /// One round: at most one call for deletions and one for visibilities, if a batch is full or old enough. Answers how long until
-  /// something may be due (a second at most). One thread at a time. Blocks for the calls.
+  /// Makes calls, one after the other, until no batch is full or old enough. Answers how long until something may be due (a
+  /// second at most). Blocks for the calls. Several threads at a time have several calls under way.
   Millis flush();
   /// What is neither done nor given up.
   std::size_t waiting() const;
@@ -59,10 +60,15 @@ class Settler {
   };
   enum class Kind { Remove, GiveBack };
   void add(Kind kind, Settlement settlement);
-  std::vector<Settlement> take_batch(std::deque<Settlement>& queue, SteadyTime now);
+  // In the order in which they came. Entries with a failure wait for another attempt.
+  struct Queue {
+    std::deque<Settlement> entries;
+    std::size_t fresh = 0;  // those without a failure
+  };
+  std::vector<Settlement> take_batch(Queue& queue, SteadyTime now);
   void perform(Kind kind, std::vector<Settlement> batch);
   void fail(Kind kind, Settlement settlement, Fault fault, const std::string& why);
-  std::deque<Settlement>& queue_of(Kind kind) { return kind == Kind::Remove ? removals_ : returns_; }
+  Queue& queue_of(Kind kind) { return kind == Kind::Remove ? removals_ : returns_; }
 
   SettlerOptions options_;
   QueuePort& queue_;
@@ -71,8 +77,8 @@ class Settler {
   Reporter& reporter_;
   std::function<void()> added_;
   mutable std::mutex mutex_;
-  std::deque<Settlement> removals_;  // guarded by mutex_, like the rest
-  std::deque<Settlement> returns_;
+  Queue removals_;  // guarded by mutex_, like the rest
+  Queue returns_;
   std::size_t in_call_ = 0;
   std::size_t given_up_ = 0;
 };

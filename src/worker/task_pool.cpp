@@ -23,17 +23,31 @@ void TaskPool::post(std::function<void()> task) {
   // Told under the lock: when the task has run, the pool may be gone.
   const std::lock_guard lock(mutex_);
   tasks_.push_back(std::move(task));
+  wake_one();
+}
+
+// Waking a thread costs more than many a task: one at a time is woken, and wakes the next if it finds more than its own. A thread
+// that is still on its way finds what was posted meanwhile.
+void TaskPool::wake_one() {
+  if (idle_ == 0 || waking_) return;
+  waking_ = true;
   posted_.notify_one();
 }
 
 void TaskPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    posted_.wait(lock, [this] { return stopped_ || !tasks_.empty(); });
+    while (!stopped_ && tasks_.empty()) {
+      ++idle_;
+      posted_.wait(lock);
+      --idle_;
+      waking_ = false;
+    }
     if (tasks_.empty()) return;
     {
       const std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
+      if (!tasks_.empty()) wake_one();
       lock.unlock();
       task();
     }

@@ -31,7 +31,7 @@ void Transcript::line(std::string_view text) {
 void Reporter::say(Verbosity least, std::string_view text) {
   if (sink_) return sink_(least, escape_control(text));
   if (transcript_ != nullptr) transcript_->line(text);
-  if (verbosity_ < least) return;
+  if (descriptor_ < 0 || verbosity_ < least) return;
   [[maybe_unused]] const Result<void> written = write_all(descriptor_, escape_control(text) + "\n");
 }
 

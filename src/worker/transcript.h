@@ -35,18 +35,22 @@ enum class Verbosity { Quiet, Normal, Verbose };
 /// Thread-safe; one write a line.
 class Reporter {
  public:
-  /// Given every text, control characters escaped, and the least verbosity that shows it. Any thread.
+  /// Given every text, control characters escaped, and the least verbosity that shows it. Any thread. Null: nobody is told.
   using Sink = std::function<void(Verbosity least, std::string_view text)>;
   explicit Reporter(Sink sink) : sink_(std::move(sink)) {}
   /// `transcript` may be null; both outlive the reporter.
   Reporter(Verbosity verbosity, int descriptor, Transcript* transcript)
       : verbosity_(verbosity), descriptor_(descriptor), transcript_(transcript) {}
 
+  /// Whether anybody is told: lines that come with every message need not be made for nobody.
+  bool hears_steps() const { return hears(Verbosity::Verbose); }
+  bool hears_notes() const { return hears(Verbosity::Normal); }
   void step(std::string_view text) { say(Verbosity::Verbose, text); }  ///< every move
   void note(std::string_view text) { say(Verbosity::Normal, text); }   ///< results and counts
   void warn(std::string_view text) { say(Verbosity::Quiet, text); }    ///< always shown
 
  private:
+  bool hears(Verbosity least) const { return sink_ || transcript_ != nullptr || (descriptor_ >= 0 && verbosity_ >= least); }
   void say(Verbosity least, std::string_view text);
 
   Sink sink_;

@@ -17,6 +17,13 @@ constexpr Millis kCountsToldEvery{5'000};
 constexpr Millis kCountsAgain{250};       // between two looks when only the counts hold the end up
 constexpr Millis kSettleTimeMax{60'000};  // for what is left to settle at the end
 constexpr Millis kSettleTimeForced{5'000};
+constexpr std::size_t kSettleCalls = 4;  // of the settler, under way at the same time
+constexpr std::size_t kReceiveMost = static_cast<std::size_t>(sqs::kReceiveMessagesMax);
+constexpr Millis kRoomTick{2};  // for a whole receive's room, when there is some
+// What waits for a heartbeat that is on its way waits on the pool, at most ten messages for one call; with an audit trail each
+// handler's end waits for the disk, and shares that with the others that wait.
+constexpr std::size_t kPoolThreads = 16;
+constexpr std::size_t kPoolThreadsAudited = 64;
 
 std::string describe(const QueueCounts& counts) {
   return fmt::format("about {} messages waiting, {} in flight, {} delayed", counts.visible, counts.in_flight, counts.delayed);
@@ -27,7 +34,9 @@ std::string describe(const QueueCounts& counts) {
 struct Worker::Loops {
   BackgroundLoop watch;
   BackgroundLoop heartbeat;
-  BackgroundLoop settle;
+  std::vector<std::unique_ptr<BackgroundLoop>> settle;
+  std::atomic<std::size_t> next_settle{0};
+  void flush_soon() { settle[next_settle++ % settle.size()]->poke(); }
 };
 
 Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, HandlerRunner& runner, const Clock& clock,
@@ -49,25 +58,29 @@ RunSummary Worker::run() {
   began_ = clock_.steady();
   runner_.interrupt(0);
   dispatcher_ = std::make_unique<Dispatcher>(
-      static_cast<std::size_t>(options_.flow.settings.concurrency),
-      [this](const JobPtr& job) {
-        flow_.begin(job, [this, job](std::function<void()> task) { dispatcher_->finish(job, std::move(task)); });
-      },
-      [this](const Job& job) { return flow_.may_begin(job); });
-  flow_.on_ready([this](Job job) { dispatcher_->submit(std::move(job)); });
+      Dispatcher::Size{static_cast<std::size_t>(options_.flow.settings.concurrency), pool_threads()},
+      [this](const std::vector<JobPtr>& jobs) { flow_.begin(jobs); }, [this](const Job& job) { return flow_.may_begin(job); });
+  flow_.attach({[this](std::vector<Job> jobs) { dispatcher_->submit(std::move(jobs)); },
+                [this](std::function<void()> task) { dispatcher_->post(std::move(task)); },
+                [this](const Job& job) { dispatcher_->free_slot(job); }, [this] { dispatcher_->done(); }});
   Loops loops{BackgroundLoop([this] {
                 const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
                 if (demands.cancel_poll) cancel_poll_ = true;
                 if (interrupt_.exchange(demands.interrupt) != demands.interrupt) runner_.interrupt(demands.interrupt);
                 dispatcher_->look_again();
+                flow_.bring_outcomes();
                 return kWatchTick;
               }),
               BackgroundLoop([this] {
                 flow_.renew_claims();  // first, and without waiting: a slow database must not cost a visibility
                 return heartbeat_.beat();
               }),
-              BackgroundLoop([this] { return settler_.flush(); })};
-  settler_.on_added([&loops] { loops.settle.poke(); });
+              {}};
+  for (std::size_t i = 0; i < kSettleCalls; ++i)
+    loops.settle.push_back(std::make_unique<BackgroundLoop>([this] { return settler_.flush(); }));
+  settler_.on_added([&loops] { loops.flush_soon(); });
+  if (!is_poll() && options_.receives_max > 1)
+    receivers_ = std::make_unique<Receivers>(options_.receives_max - 1, [this] { return receive_beside(); });
   if (is_poll()) tell_counts("at the start");
   std::optional<RunEnd> end;
   while (!end) end = next_step();
@@ -105,14 +118,26 @@ std::optional<RunEnd> Worker::next_step() {
     return std::nullopt;
   }
   if (flow_.ledger_broken()) return RunEnd::Failed;
-  const std::size_t room = dispatcher_->room();
   // While the ledger fails nothing could be run; receiving would only bring messages nearer to the dead letters.
-  if (room == 0 || (!is_poll() && flow_.ledger_pause() > Millis(0))) {
+  if (!is_poll() && flow_.ledger_pause() > Millis(0)) {
     dispatcher_->wait_for_change(kWaitTick);
     return std::nullopt;
   }
+  if (dispatcher_->room() == 0) {
+    dispatcher_->wait_for_room(1, kWaitTick);
+    return std::nullopt;
+  }
+  const auto slots = static_cast<std::size_t>(options_.flow.settings.concurrency);
+  dispatcher_->wait_for_room(std::min(kReceiveMost, slots), kRoomTick);
   if (is_poll() && drain_.quiet()) return end_when_drained();
-  return receive_once(room);
+  std::size_t wanted = kReceiveMost;
+  if (options_.messages_max)
+    wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, *options_.messages_max - in_the_count()));
+  const std::size_t reserved = dispatcher_->reserve(flow_.is_cautious() ? 1 : wanted);
+  if (reserved == 0) return std::nullopt;
+  auto end = receive_once(reserved);
+  dispatcher_->give_room_back(reserved);
+  return end;
 }
 
 std::optional<RunEnd> Worker::end_when_drained() {
@@ -148,10 +173,11 @@ std::uint64_t Worker::in_the_count() const {
   return flow_.tally().taken + flow_.waiting_in_lanes();
 }
 
-std::optional<RunEnd> Worker::receive_once(std::size_t room) {
-  std::uint64_t wanted = std::min<std::uint64_t>(room, static_cast<std::uint64_t>(sqs::kReceiveMessagesMax));
-  if (options_.messages_max) wanted = std::min(wanted, *options_.messages_max - in_the_count());
-  if (flow_.is_cautious()) wanted = 1;
+std::size_t Worker::pool_threads() const {
+  return options_.flow.oversight != nullptr ? kPoolThreadsAudited : kPoolThreads;
+}
+
+std::optional<RunEnd> Worker::receive_once(std::size_t wanted) {
   const bool began_idle = dispatcher_->idle() && settler_.waiting() == 0;
   reporter_.step("polling");
   auto messages = queue_.receive({static_cast<int>(wanted), wait_time(), options_.flow.settings.visibility}, cancel_poll_);
@@ -159,26 +185,51 @@ std::optional<RunEnd> Worker::receive_once(std::size_t room) {
   if (!messages) return on_receive_error(messages.error());
   errors_in_row_ = 0;
   reached_ = true;
-  const bool stopping = stop_.requests() > 0;
-  if (messages->empty()) {
+  const std::size_t found = messages->size();
+  const bool stopping = is_closing();
+  if (found == 0) {
     reporter_.step("nothing");
-  } else {
-    reporter_.step(fmt::format("found {}{}", messages->size(), stopping ? "; giving them back, because we stop" : ""));
+  } else if (reporter_.hears_steps()) {
+    reporter_.step(fmt::format("found {}{}", found, stopping ? "; giving them back, because we stop" : ""));
   }
-  std::size_t fresh = 0;
-  for (sqs::Message& message : *messages) {
-    if (stopping) {
-      settler_.give_back({message.message_id, message.receipt_handle}, Seconds(0));
-      continue;
-    }
-    MessageFlow::Taken taken = flow_.take(std::move(message), arrival);
-    if (taken.is_new) ++fresh;
-    if (taken.job) dispatcher_->submit(std::move(*taken.job));
-  }
+  const std::size_t fresh = accept(std::move(*messages), arrival);
+  if (receivers_ && found == kReceiveMost) receivers_->add_one();
   drain_.polled({began_idle, fresh});
   const bool tell = is_poll() && fresh > 0 && !stopping && (!counts_told_ || clock_.steady() - *counts_told_ >= kCountsToldEvery);
   if (tell) tell_counts("now");
   return std::nullopt;
+}
+
+// On a thread of the receivers. It does not wait for messages, and what fails is left to the one that does.
+Receivers::Answer Worker::receive_beside() {
+  const bool may_receive = !is_closing() && !flow_.is_cautious() && flow_.ledger_pause() == Millis(0) && !flow_.ledger_broken();
+  if (!may_receive || dispatcher_->wait_for_room(kReceiveMost, kWaitTick) < kReceiveMost) return Receivers::Answer::Empty;
+  const std::size_t reserved = dispatcher_->reserve(kReceiveMost);
+  std::size_t found = 0;
+  if (reserved > 0) {
+    auto messages = queue_.receive({static_cast<int>(reserved), Seconds(0), options_.flow.settings.visibility}, cancel_poll_);
+    const SteadyTime arrival = clock_.steady();
+    if (messages) {
+      found = messages->size();
+      accept(std::move(*messages), arrival);
+    }
+  }
+  dispatcher_->give_room_back(reserved);
+  if (found == 0) return Receivers::Answer::Empty;
+  return found == kReceiveMost ? Receivers::Answer::Full : Receivers::Answer::Part;
+}
+
+// How many of them this run sees for the first time.
+std::size_t Worker::accept(std::vector<sqs::Message> messages, SteadyTime arrival) {
+  std::unique_lock<std::mutex> order;
+  if (flow_.keeps_order()) order = std::unique_lock(accepting_);
+  if (is_closing()) {
+    for (const sqs::Message& message : messages) settler_.give_back({message.message_id, message.receipt_handle}, Seconds(0));
+    return 0;
+  }
+  MessageFlow::Taken taken = flow_.take(std::move(messages), arrival);
+  dispatcher_->submit(std::move(taken.jobs));
+  return taken.fresh;
 }
 
 std::optional<RunEnd> Worker::on_receive_error(const client::CallError& error) {
@@ -231,13 +282,15 @@ void Worker::pause(Millis duration) {
 }
 
 void Worker::finish(Loops& loops) {
+  closing_ = true;
+  if (receivers_) receivers_->stop();
   flow_.close_lanes();
   for (const JobPtr& job : dispatcher_->take_waiting()) flow_.give_up(*job);
   if (!dispatcher_->idle() && stop_.requests() > 0) reporter_.note("stopping; waiting for the handlers that run");
   while (!dispatcher_->idle()) dispatcher_->wait_for_change(kWaitTick);
   flow_.give_back_refused();
   const SteadyTime began = clock_.steady();
-  loops.settle.poke();
+  loops.flush_soon();
   while (settler_.waiting() > 0) {
     const Millis limit = stop_.requests() > 1 ? kSettleTimeForced : kSettleTimeMax;
     if (clock_.steady() - began >= limit) {
@@ -248,7 +301,7 @@ void Worker::finish(Loops& loops) {
   }
   loops.watch.stop();
   dispatcher_.reset();
-  loops.settle.stop();
+  for (const auto& settle : loops.settle) settle->stop();
   loops.heartbeat.stop();
 }
 

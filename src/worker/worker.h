@@ -2,10 +2,12 @@
 // `ferry work` and `ferry poll` without the command line: receives, has messages handled, keeps them invisible
 // meanwhile, settles them, and stops in order.
 //
-// Threads: the caller's receives; a few begin and settle messages; one sends heartbeats, one settles in batches, one watches the
-// stop flag. All are joined when run() returns. Handlers run behind HandlerRunner, `concurrency` at a time.
+// Threads: the caller's waits for messages, others receive beside it while there are many (Work); a few begin and settle
+// messages; one sends heartbeats, a few settle in batches, one watches the stop flag. All are joined when run() returns. Handlers
+// run behind HandlerRunner, `concurrency` at a time.
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -16,14 +18,19 @@
 #include "worker/message_flow.h"
 #include "worker/poll_rules.h"
 #include "worker/queue_port.h"
+#include "worker/receivers.h"
 #include "worker/router.h"
 #include "worker/transcript.h"
 
 namespace ferry::worker {
 
+/// More than these brought nothing on two processors; from a queue far away more than one or two take the way's time out.
+inline constexpr std::size_t kReceivesMax = 8;
+
 struct WorkerOptions {
   FlowOptions flow;  ///< mode, settings and backoff among them
   SettlerOptions settler;
+  std::size_t receives_max = kReceivesMax;                             ///< Work: under way at the same time; Poll: one
   config::BackoffSettings receive_pause{Millis(200), Millis(30'000)};  ///< after a receive error
   int poll_errors_max = 10;                                            ///< Poll: receive errors in a row that end it
   std::optional<std::uint64_t> messages_max;                           ///< Poll
@@ -63,7 +70,11 @@ class Worker {
  private:
   struct Loops;
   std::optional<RunEnd> next_step();
-  std::optional<RunEnd> receive_once(std::size_t room);
+  std::optional<RunEnd> receive_once(std::size_t wanted);
+  Receivers::Answer receive_beside();
+  std::size_t accept(std::vector<sqs::Message> messages, SteadyTime arrival);
+  bool is_closing() const { return closing_.load() || stop_.requests() > 0; }
+  std::size_t pool_threads() const;
   std::uint64_t in_the_count() const;
   std::optional<RunEnd> on_receive_error(const client::CallError& error);
   std::optional<RunEnd> end_when_drained();
@@ -83,6 +94,8 @@ class Worker {
   const StopFlag& stop_;
   StopPlan plan_;  // the watching thread's
   std::atomic<bool> cancel_poll_{false};
+  std::atomic<bool> closing_{false};  // what is received from now on goes back
+  std::mutex accepting_;              // FIFO: held while the messages of one answer are taken, or two answers would mix
   InterruptLevel interrupt_{0};
   Heartbeat heartbeat_;
   Settler settler_;
@@ -97,6 +110,7 @@ class Worker {
   bool counts_available_ = true;
   std::optional<client::CallError> error_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Receivers> receivers_;
 };
 
 }  // namespace ferry::worker

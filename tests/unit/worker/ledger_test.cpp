@@ -6,6 +6,7 @@
 
 #include "base/manual_clock.h"
 #include "capture.h"
+#include "driven_worker.h"
 #include "ledger/open_ledger.h"
 #include "memory_queue.h"
 #include "watched_ledger.h"
@@ -19,88 +20,13 @@ namespace {
 using ledger::ClaimAnswer;
 using ledger::State;
 using testing_support::Capture;
+using testing_support::kVisibility;
 using testing_support::MemoryQueue;
+using testing_support::Tasks;
 using testing_support::TemporaryFolder;
+using testing_support::ToldRunner;
 using testing_support::WatchedLedger;
-
-// Handlers end at once, as told, or later, when told.
-class ToldRunner final : public HandlerRunner {
- public:
-  void start(HandlerCall call, Done done) override {
-    calls.push_back(call);
-    if (later) {
-      waiting.push_back(std::move(done));
-    } else {
-      done(result);
-    }
-  }
-  void interrupt(int) override {}
-  void end_all() {
-    for (Done& done : std::exchange(waiting, {})) done(result);
-  }
-  bool later = false;
-  HandlerResult result;
-  std::vector<HandlerCall> calls;
-  std::vector<Done> waiting;
-};
-
-constexpr Seconds kVisibility{60};
-
-// One worker's parts, driven by hand.
-class Worked {
- public:
-  Worked(FlowOptions options, const config::Handoff& handoff, MemoryQueue& queue, const ManualClock& clock, Capture& capture)
-      : router_(handoff),
-        queue_(queue),
-        clock_(clock),
-        heartbeat_(kVisibility, queue, clock, random_, capture.reporter()),
-        settler_({Millis(0), 8, {Millis(1), Millis(1)}}, queue, clock, random_, capture.reporter()),
-        flow_(std::move(options), {router_, queue, heartbeat_, settler_, runner, clock, random_, capture.reporter(), interrupt}) {
-  }
-
-  // Receives what is there, begins it, and settles what has ended. How many messages came.
-  std::size_t turn() {
-    auto messages = queue_.receive({10, Seconds(0), kVisibility}, std::atomic<bool>{false});
-    for (sqs::Message& message : *messages) {
-      auto taken = flow_.take(std::move(message), clock_.steady());
-      if (!taken.job) continue;
-      const auto job = std::make_shared<const Job>(std::move(*taken.job));
-      flow_.begin(job, [](const std::function<void()>& task) { task(); });
-    }
-    settle();
-    return messages->size();
-  }
-  void settle() {
-    settler_.flush();
-    settler_.flush();
-  }
-  void end_handlers() {
-    runner.end_all();
-    settle();
-  }
-  // As the worker's thread does, and waits for what the ledger answers.
-  void beat(WatchedLedger& ledger) {
-    flow_.renew_claims();
-    EXPECT_TRUE(ledger.stat());
-    flow_.renew_claims();
-    heartbeat_.beat();
-  }
-  std::size_t held() const { return heartbeat_.held(); }
-  MessageFlow& flow() { return flow_; }
-
-  InterruptLevel interrupt{0};
-  ToldRunner runner;
-
- private:
-  SeededRandom seeded_{11};
-  SharedRandom random_{seeded_};
-  Router router_;
-  MemoryQueue& queue_;
-  const ManualClock& clock_;
-  Heartbeat heartbeat_;
-  Settler settler_;
-  MessageFlow flow_;
-};
+using testing_support::Worked;
 
 class LedgerFlow : public testing::Test {
  protected:
@@ -132,7 +58,7 @@ require_key = true
     options.ledger.owner = owner;
     options.ledger.queue = "q";
     options.ledger.commit_attempts_max = 3;
-    options.ledger.commit_pause = {Millis(1), Millis(1)};
+    options.ledger.commit_pause = {Millis(0), Millis(0)};
     return std::make_unique<Worked>(std::move(options), handoff_, queue_, clock_, capture_);
   }
   std::string add(const std::string& key, const std::string& body = "body", const std::string& request = "Enable") {
@@ -516,8 +442,11 @@ TEST_F(LedgerFlow, WhatWasClaimedAndNotBegunIsReleased) {
   ToldRunner runner;
   MessageFlow flow(options, {router, queue_, heartbeat, settler, runner, clock_, random, capture_.reporter(), level});
   auto messages = queue_.receive({1, Seconds(0), kVisibility}, std::atomic<bool>{false});
-  auto taken = flow.take(std::move(messages->front()), clock_.steady());
-  flow.begin(std::make_shared<const Job>(std::move(*taken.job)), [](const std::function<void()>& task) { task(); });
+  Tasks tasks;
+  flow.attach(tasks.hands());
+  auto taken = flow.take(std::move(*messages), clock_.steady());
+  flow.begin({std::make_shared<const Job>(std::move(taken.jobs.at(0)))});
+  tasks.run_all(stopping, flow);
   settler.flush();
   EXPECT_TRUE(runner.calls.empty());
   EXPECT_EQ(hidden(id), Millis(0));
