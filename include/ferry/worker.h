@@ -37,6 +37,12 @@ enum class OnRefused {
   Delete,      ///< It is deleted, and its body told. Never what waits for a person, nor two requests with one key.
 };
 
+/// What happens to requests without a signature, with WorkerOptions::allowed_senders.
+enum class OnUnsigned {
+  Refuse,  ///< They are refused.
+  Allow,   ///< They are carried out, whoever sent them: only while senders are being changed over.
+};
+
 /// When run() returns by itself.
 enum class RunUntil {
   Stopped,  ///< Never: only after stop(), or when the queue or the ledger is lost for good.
@@ -63,9 +69,9 @@ struct WorkerOptions {
   OnRefused on_refused = OnRefused::Keep;        ///< What happens to messages that are refused.
   std::string dead_letter_queue{};               ///< Name, URL or ARN; with OnRefused::DeadLetter and only then.
 
-  /// A file that says whose signed requests are carried out (docs/signing.md); unsigned ones are refused. Empty: all are
-  /// believed.
+  /// A file that says whose signed requests are carried out (docs/signing.md). Empty: all are believed.
   std::string allowed_senders{};
+  OnUnsigned on_unsigned = OnUnsigned::Refuse;  ///< With allowed_senders: what happens to unsigned requests.
   /// A folder for the hash-chained record of each request's life (docs/audit.md), made when it is not there. Empty: none is kept.
   std::string audit_folder{};
   /// Signals that do what stop() does while run() runs, such as SIGINT and SIGTERM; they interrupt nothing else meanwhile. The
@@ -119,6 +125,9 @@ class Worker {
   /// No more polls; running handlers finish, for `drain_timeout` at most. The second call cancels them. From any thread, handler
   /// or signal handler; before run(), too. Does not wait.
   void stop() noexcept;
+  /// What was counted so far, as a page in the Prometheus text format; docs/operations.md lists the series. Empty before run()
+  /// has reached the queue; afterwards the last numbers stay. From any thread, handlers' too; does not block.
+  std::string metrics() const;
 
  private:
   struct State;

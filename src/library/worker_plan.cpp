@@ -75,6 +75,10 @@ class Planner {
     handoff.worker.drain_timeout = options_.drain_timeout;
     handoff.backoff = {options_.backoff_base, options_.backoff_max};
     handoff.trust.senders = absolute(options_.allowed_senders);
+    if (options_.on_unsigned == OnUnsigned::Allow) {
+      if (options_.allowed_senders.empty()) fault("OnUnsigned::Allow has no meaning without allowed_senders");
+      handoff.trust.unsigned_messages = config::UnsignedMessages::Allow;
+    }
     handoff.audit.folder = absolute(options_.audit_folder);
   }
 
