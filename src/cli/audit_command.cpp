@@ -9,6 +9,9 @@
 #include "base/encoding.h"
 #include "base/posix_file.h"
 #include "cli/client_options.h"
+#include "cli/counting_files.h"
+#include "cli/progress.h"
+#include "cli/store_tools.h"
 #include "signing/key_file.h"
 
 namespace ferry::cli {
@@ -49,12 +52,32 @@ struct Flags {
   std::string id;
   std::vector<std::string> keys;
   std::vector<std::string> known;
-  ClientOptions output;  // only its output format is used
+  ClientOptions output;  // only its output format and quiet are used
+};
+
+// Tells how much of the trail was read.
+class Reading {
+ public:
+  Reading(const std::vector<std::string>& paths, const Flags& flags, const CommandContext& context)
+      : progress_(context, {"reading", ProgressUnit::Bytes, flags.output.quiet}) {
+    if (const auto found = audit::find_chain_files(disk_, paths)) {
+      for (const audit::ChainFile& file : *found) total_ += file.bytes;
+    }
+  }
+  FileSystem& files() { return files_; }
+  void done() { progress_.clear(); }
+
+ private:
+  PosixFileSystem disk_;
+  Progress progress_;
+  std::uint64_t total_ = 0;
+  CountingFiles files_{disk_, [this](std::uint64_t bytes) { progress_.tell({bytes, total_}); }};
 };
 
 void add_output(CLI::App& app, Flags& flags) {
   app.add_option("-o,--output", flags.output.output, "auto, table, json or jsonl [auto: a table for a terminal, JSON otherwise]")
       ->check(CLI::IsMember({"auto", "table", "json", "jsonl"}));
+  add_quiet_option(app, flags.output.quiet);
 }
 
 int complain(const CommandContext& context, std::string_view command, const Error& error) {
@@ -181,7 +204,9 @@ int audit_verify_command(std::span<const std::string> arguments, CommandContext&
   PosixFileSystem files;
   const auto options = options_of(flags, files);
   if (!options) return complain(context, "audit verify", options.error().message, kExitUsage);
-  const auto report = audit::verify(files, *paths, *options);
+  Reading reading(*paths, flags, context);
+  const auto report = audit::verify(reading.files(), *paths, *options);
+  reading.done();
   if (!report) return complain(context, "audit verify", report.error());
   const bool table = resolve_format(flags.output, context, OutputFormat::Json) == OutputFormat::Table;
   write_text(context.out, table ? verify_text(*report, !options->keys.empty()) : verify_json(*report));
@@ -227,8 +252,9 @@ int audit_why_command(std::span<const std::string> arguments, CommandContext& co
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
   const auto paths = paths_of(flags, context);
   if (!paths) return complain(context, "audit why", paths.error().message, kExitUsage);
-  PosixFileSystem files;
-  const auto story = audit::find_story(files, *paths, flags.id);
+  Reading reading(*paths, flags, context);
+  const auto story = audit::find_story(reading.files(), *paths, flags.id);
+  reading.done();
   if (!story) return complain(context, "audit why", story.error());
   if (story->lines.empty()) {
     return complain(context, "audit why", fmt::format("nothing in {} speaks of {}", fmt::join(*paths, ", "), flags.id),

@@ -36,6 +36,7 @@ struct Flags {
   std::string data;
   std::string output = "auto";
   std::string folder;
+  bool quiet = false;
 };
 
 std::string table_of(const store::BackupReport& report, std::string_view what, const std::string& folder) {
@@ -78,6 +79,7 @@ int backup_command(std::span<const std::string> arguments, CommandContext& conte
   Flags flags;
   add_data_option(app, flags.data);
   add_output_option(app, flags.output);
+  add_quiet_option(app, flags.quiet);
   app.add_option("TARGET_DIR", flags.folder, "folder to be made")->required();
   app.footer(kBackupExamples);
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
@@ -85,7 +87,7 @@ int backup_command(std::span<const std::string> arguments, CommandContext& conte
   const FolderOrExit where = find_data_folder(flags.data, context, "backup");
   if (where.exit_code) return *where.exit_code;
   raise_descriptor_limit();
-  LongWork work(context, "backing up");
+  LongWork work(context, {"backing up", ProgressUnit::Bytes, flags.quiet});
   PosixFileSystem files;
   const auto report = store::backup(files, context.clock, where.folder, flags.folder, work.progress());
   return finish(report, flags, context, work, "backup", "backup", flags.folder);
@@ -98,12 +100,13 @@ int restore_command(std::span<const std::string> arguments, CommandContext& cont
   app.add_option("BACKUP_DIR", flags.folder, "what ferry backup has made")->required();
   add_data_option(app, flags.data);
   add_output_option(app, flags.output);
+  add_quiet_option(app, flags.quiet);
   app.footer(kRestoreExamples);
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
   if (flags.folder.empty()) return complain(context, "restore", "BACKUP_DIR is empty", kExitUsage);
   const FolderOrExit where = find_data_folder(flags.data, context, "restore");
   if (where.exit_code) return *where.exit_code;
-  LongWork work(context, "restoring");
+  LongWork work(context, {"restoring", ProgressUnit::Bytes, flags.quiet});
   PosixFileSystem files;
   const auto report = store::restore(files, flags.folder, where.folder, work.progress());
   return finish(report, flags, context, work, "restore", "data folder", where.folder);

@@ -20,9 +20,6 @@ constexpr std::array kSubcommands = {
     Command{"replay", "send dead letters back to where they came from", dlq_replay_command},
 };
 
-constexpr std::chrono::milliseconds kBarInterval{100};
-constexpr std::chrono::seconds kLineInterval{10};
-constexpr std::size_t kBarCells = 30;
 constexpr std::size_t kShownValueBytes = 30;
 
 std::string usage() {
@@ -53,35 +50,6 @@ StopSignals::StopSignals(const CommandContext& context) : flag_(context.stop != 
   if (context.stop != nullptr) return;
   static constexpr std::array kSignals = {SIGINT, SIGTERM};
   watch_ = std::make_unique<SignalWatch>(kSignals, [this](int signal) { own_.request(signal); });
-}
-
-ProgressLine::ProgressLine(const CommandContext& context, bool quiet, std::string verb)
-    : context_(context),
-      quiet_(quiet),
-      terminal_(is_terminal(context.err)),
-      verb_(std::move(verb)),
-      start_(context.clock.steady()),
-      told_at_(start_) {}
-
-void ProgressLine::tell(Position position) {
-  const SteadyTime now = context_.clock.steady();
-  const bool due = terminal_ ? now - told_at_ >= kBarInterval : now - told_at_ >= kLineInterval;
-  if (quiet_ || !due) return;
-  told_at_ = now;
-  const auto millis = std::chrono::duration_cast<Millis>(now - start_).count();
-  const std::uint64_t rate = millis > 0 ? position.done * 1000 / static_cast<std::uint64_t>(millis) : 0;
-  const std::uint64_t total = std::max(position.total, position.done);
-  const std::string of = position.total > 0 ? fmt::format(" of about {}", total) : std::string();
-  if (!terminal_) return write_text(context_.err, fmt::format("{} {}{}, {} a second\n", verb_, position.done, of, rate));
-  const std::size_t cells = total > 0 ? static_cast<std::size_t>(position.done * kBarCells / total) : 0;
-  shown_ = true;
-  write_text(context_.err, fmt::format("\r\x1b[K{} [{}{}] {}{}, {}/s", verb_, std::string(cells, '#'),
-                                       std::string(kBarCells - cells, '-'), position.done, of, rate));
-}
-
-void ProgressLine::clear() {
-  if (shown_) write_text(context_.err, "\r\x1b[K");
-  shown_ = false;
 }
 
 std::optional<int> read_conditions(const std::vector<std::string>& texts, std::vector<Condition>& conditions,

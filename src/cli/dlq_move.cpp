@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "cli/dlq_parts.h"
+#include "cli/progress.h"
 #include "cli/queue_scan.h"
 
 namespace ferry::cli {
@@ -19,7 +20,11 @@ using Task = sqs::ListMessageMoveTasksResultEntry;
 class Move {
  public:
   Move(Session& session, const MoveOptions& options, const CommandContext& context, const StopFlag& stop)
-      : session_(session), options_(options), context_(context), stop_(stop), line_(context, options.quiet, "moved") {}
+      : session_(session),
+        options_(options),
+        context_(context),
+        stop_(stop),
+        line_(context, {"moving", ProgressUnit::Things, options.quiet}) {}
 
   int run() {
     sqs::StartMessageMoveTaskRequest request;
@@ -105,7 +110,7 @@ class Move {
   const MoveOptions& options_;
   const CommandContext& context_;
   const StopFlag& stop_;
-  ProgressLine line_;
+  Progress line_;
   std::string source_arn_;
   std::string handle_;
 };

@@ -33,32 +33,6 @@ class StopSignals {
   std::unique_ptr<SignalWatch> watch_;
 };
 
-/// How far something is, on stderr: a bar that is drawn over itself on a terminal, else a line every ten seconds; nothing with
-/// --quiet.
-class ProgressLine {
- public:
-  ProgressLine(const CommandContext& context, bool quiet, std::string verb);
-  ~ProgressLine() { clear(); }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-  struct Position {
-    std::uint64_t done = 0;
-    std::uint64_t total = 0;  ///< 0: not known
-  };
-  void tell(Position position);
-  /// Takes the bar away, so that something else can be said.
-  void clear();
-
- private:
-  const CommandContext& context_;
-  const bool quiet_;
-  const bool terminal_;
-  const std::string verb_;
-  const SteadyTime start_;
-  SteadyTime told_at_;
-  bool shown_ = false;
-};
-
 /// The --where flags as conditions. An exit code when one is wrong, everything said.
 std::optional<int> read_conditions(const std::vector<std::string>& texts, std::vector<Condition>& conditions,
                                    const CommandContext& context, std::string_view command);

@@ -11,6 +11,7 @@
 #include "cli/dlq_move.h"
 #include "cli/dlq_parts.h"
 #include "cli/dlq_replay.h"
+#include "cli/progress.h"
 #include "cli/queue_scan.h"
 #include "client/queue_reference.h"
 #include "sqs/limits.h"
@@ -60,7 +61,11 @@ struct Flags {
 class Teller final : public ReplayObserver {
  public:
   Teller(const Flags& flags, const CommandContext& context, OutputFormat format)
-      : flags_(flags), context_(context), format_(format), list_(format), line_(context, flags.client.quiet, "replayed") {}
+      : flags_(flags),
+        context_(context),
+        format_(format),
+        list_(format),
+        line_(context, {"replaying", ProgressUnit::Things, flags.client.quiet}) {}
 
   void set_total(std::uint64_t total) { total_ = total; }
 
@@ -159,7 +164,7 @@ class Teller final : public ReplayObserver {
   const CommandContext& context_;
   OutputFormat format_;
   DocumentList list_;
-  ProgressLine line_;
+  Progress line_;
   std::uint64_t total_ = 0;
   std::vector<std::vector<std::string>> rows_;
 };

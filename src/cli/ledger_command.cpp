@@ -92,6 +92,7 @@ struct Flags {
   bool all = false;
   bool yes = false;
   bool check = false;
+  bool quiet = false;
   std::string reason;
 };
 
@@ -117,6 +118,7 @@ class LedgerRun {
                     "file, or postgresql://HOST/DATABASE [FERRY_LEDGER, $XDG_STATE_HOME/ferry/ledger.db, "
                     "~/.local/state/ferry/ledger.db]");
     add_output_option(app_, flags.output);
+    add_quiet_option(app_, flags.quiet);
     app_.footer(std::string(examples) + "\n" + kExitCodes);
   }
   LedgerRun(const LedgerRun&) = delete;
@@ -193,21 +195,28 @@ class LedgerRun {
   template <class Action>
   int for_each_record(const Action& action) {
     std::vector<ledger::Row> rows;
+    Progress progress(context_, {"records", ProgressUnit::Things, flags.quiet});
+    const std::uint64_t steps = 2 * flags.names.size();  // each is found, then changed
+    std::uint64_t step = 0;
     for (const std::string& name : flags.names) {
       RecordOrExit found = find_one(name);
       if (!found.row) return found.exit_code;
       rows.push_back(std::move(*found.row));
+      progress.tell({++step, steps});
     }
     std::vector<ledger::Row> changed;
     int exit_code = kExitDone;
     for (const ledger::Row& row : rows) {
       Result<ledger::Row> result = action(row);
+      progress.tell({++step, steps});
+      if (!result) progress.clear();
       if (result) {
         changed.push_back(std::move(*result));
       } else {
         exit_code = failed(result.error());
       }
     }
+    progress.clear();
     print_records(changed);
     return changed.empty() || exit_code == kExitDone ? exit_code : kExitPartly;
   }

@@ -6,6 +6,8 @@
 
 #include "base/encoding.h"
 #include "cli/client_options.h"
+#include "cli/dlq_parts.h"
+#include "cli/purge_wait.h"
 #include "sqs/names.h"
 
 namespace ferry::cli {
@@ -21,6 +23,7 @@ Examples:
   ferry queue show work
   ferry queue set work -a MessageRetentionPeriod=86400
   ferry queue purge work                asks first; in scripts: --yes
+  ferry queue purge work --yes --wait   until the queue tells no messages
   ferry queue rm work)";
 
 struct Flags {
@@ -29,6 +32,7 @@ struct Flags {
   std::string prefix;
   std::vector<std::string> attributes;
   bool yes = false;
+  bool wait = false;
 };
 
 class QueueActions {
@@ -106,7 +110,9 @@ class QueueActions {
     if (const auto exit_code = open_queue()) return *exit_code;
     sqs::PurgeQueueRequest request;
     request.queue_url = url_;
-    const auto done = session_->client().purge_queue(request);
+    const auto purge_once = [&] { return session_->client().purge_queue(request); };
+    if (flags_.wait) return wait_for_purge(purge_once);
+    const auto done = purge_once();
     return done ? kExitDone : call_failed(done.error());
   }
 
@@ -120,6 +126,38 @@ class QueueActions {
   }
 
  private:
+  int wait_for_purge(const std::function<client::CallResult<sqs::EmptyResponse>()>& purge_once) const {
+    const StopSignals stop(context_);
+    Progress progress(context_, {"purging", ProgressUnit::Things, flags_.client.quiet});
+    const PurgeEnd end = purge_and_wait({purge_once, [this] { return messages_left(); }, context_.clock,
+                                         [](Millis pause) { sleep_for(pause); }, stop.flag(), progress});
+    progress.clear();
+    switch (end.how) {
+      case PurgeEnd::How::Empty:
+        return kExitDone;
+      case PurgeEnd::How::Left:
+        return complain(context_, kName, fmt::format("purged, but about {} messages are still told; look again later", end.left),
+                        kExitWorkLeft);
+      case PurgeEnd::How::Stopped:
+        return 128 + stop.flag().signal();
+      case PurgeEnd::How::Failed:
+        break;
+    }
+    return call_failed(*end.error);
+  }
+
+  client::CallResult<std::int64_t> messages_left() const {
+    sqs::GetQueueAttributesRequest request;
+    request.queue_url = url_;
+    request.attribute_names = {"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
+                               "ApproximateNumberOfMessagesDelayed"};
+    const auto answer = session_->client().get_queue_attributes(request);
+    if (!answer) return Unexpected(answer.error());
+    std::int64_t left = 0;
+    for (const auto& attribute : answer->attributes) left += parse_integer(attribute.second).value_or(0);
+    return left;
+  }
+
   OutputFormat format() const { return resolve_format(flags_.client, context_, OutputFormat::Json); }
   void print(const std::string& text) const { write_text(context_.out, text); }
   int call_failed(const client::CallError& error) const { return complain(context_, kName, error, session_->endpoint().url); }
@@ -217,6 +255,8 @@ int queue_command(std::span<const std::string> arguments, CommandContext& contex
   set->add_option("QUEUE", flags.queue)->required();
   set->add_option("-a,--attribute", flags.attributes, kAttribute)->allow_extra_args(false);
   CLI::App* purge = add("purge", "delete all messages", &QueueActions::purge);
+  purge->add_flag("--wait", flags.wait,
+                  "until the queue tells no messages, 2 minutes at most; also for a purge that is under way");
   CLI::App* remove = add("rm", "delete the queue", &QueueActions::remove);
   for (CLI::App* dangerous : {purge, remove}) {
     dangerous->add_option("QUEUE", flags.queue)->required();

@@ -10,6 +10,7 @@
 
 #include "base/posix_file.h"
 #include "cli/client_options.h"
+#include "cli/counting_files.h"
 #include "cli/repair_report.h"
 #include "cli/store_tools.h"
 #include "engine/engine.h"
@@ -38,6 +39,7 @@ struct Flags {
   std::string output = "auto";
   bool dry_run = false;
   bool yes = false;
+  bool quiet = false;
 };
 
 // 20261123T080000Z.
@@ -98,7 +100,9 @@ int repair(const std::string& folder, const Flags& flags, CommandContext& contex
   const std::string copy = flags.copy.empty() ? default_copy(folder, time) : flags.copy;
   if (lies_in(copy, folder)) return complain(context, kName, "the copies cannot be kept inside the data folder", kExitUsage);
   raise_descriptor_limit();
-  PosixFileSystem files;
+  PosixFileSystem disk;
+  Progress progress(context, {"reading", ProgressUnit::Bytes, flags.quiet});
+  CountingFiles files(disk, [&](std::uint64_t bytes) { progress.tell({bytes, 0}); });
   const Logger log(context.clock, LogLevel::Info, LogFormat::Text, context.err);
   const auto refused = [&](const Error& error) {
     return complain(context, kName, error.message, exit_code_of(error, StopFlag()));
@@ -106,7 +110,9 @@ int repair(const std::string& folder, const Flags& flags, CommandContext& contex
 
   auto work = std::make_unique<store::Repair>(files, context.random, log, store::RepairOptions{folder});
   auto owner = std::make_unique<engine::EngineRepair>(*work, context.clock, context.random, log);
-  if (const auto examined = work->examine(*owner); !examined) return refused(examined.error());
+  const auto examined = work->examine(*owner);
+  progress.clear();
+  if (!examined) return refused(examined.error());
   const store::RepairFindings findings = work->findings();
   const engine::EngineRepair::Report report = owner->report();
   const RepairStory story{folder, copy, findings, report};
@@ -129,13 +135,15 @@ int repair(const std::string& folder, const Flags& flags, CommandContext& contex
     if (!confirmed(context)) return complain(context, kName, "nothing was changed", kExitFailed);
   }
   log.info("repair: begins", {{"folder", folder}, {"damages", findings.damages.size()}});
-  if (const auto applied = work->apply(copy); !applied) return refused(applied.error());
+  const auto applied = work->apply(copy);
+  progress.clear();
+  if (!applied) return refused(applied.error());
   const std::vector<store::Location> moving = work->to_move();
   owner.reset();
   work.reset();
   if (const auto kept = write_file(files, copy, "repair-" + time + ".json", repair_json(story, "repaired")); !kept)
     return refused(kept.error());
-  if (const auto opened = open_and_settle(files, folder, moving, context, log); !opened) {
+  if (const auto opened = open_and_settle(disk, folder, moving, context, log); !opened) {
     return complain(context, kName, "the folder was repaired, but opening it failed: " + opened.error().message, kExitFailed);
   }
   log.info("repair: done; the folder opens", {{"copy", copy}, {"dropped_messages", report.lost_messages.size()}});
@@ -157,6 +165,7 @@ int store_repair_command(std::span<const std::string> arguments, CommandContext&
   app.add_option("--keep-copy", flags.copy,
                  "folder for copies of the files that change or go, not there yet or empty [DATA.before-repair-<UTC time>]");
   add_output_option(app, flags.output);
+  add_quiet_option(app, flags.quiet);
   app.footer(kExamples);
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
   const FolderOrExit where = find_data_folder(flags.data, context, kName);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cli/client_options.h"
+#include "cli/counting_files.h"
 #include "cli/repair_command.h"
 #include "cli/store_tools.h"
 #include "store/journal/snapshot.h"
@@ -45,6 +46,7 @@ struct Flags {
   std::string output = "auto";
   bool files_only = false;
   bool segments = false;
+  bool quiet = false;
 };
 
 // What a check found.
@@ -172,8 +174,9 @@ struct Statistics {
   Sums leaving;  // nothing of them is needed
 };
 
-Result<Statistics> look(const std::string& folder, const CommandContext& context) {
-  PosixFileSystem files;
+Result<Statistics> look(const std::string& folder, const CommandContext& context, Progress& progress) {
+  PosixFileSystem disk;
+  CountingFiles files(disk, [&](std::uint64_t bytes) { progress.tell({bytes, 0}); });
   FERRY_TRY(const auto snapshot, store::Snapshot::take(files, folder));
   FERRY_TRY(const auto store, OfflineStore::load(snapshot->view(), folder, context));
   Statistics found;
@@ -284,13 +287,14 @@ int store_check_command(std::span<const std::string> arguments, CommandContext& 
   Flags flags;
   add_data_option(app, flags.data);
   add_output_option(app, flags.output);
+  add_quiet_option(app, flags.quiet);
   app.add_flag("--files-only", flags.files_only, "do not replay the log into memory, which a start of the server does, too");
   app.footer(kCheckExamples);
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
   const FolderOrExit where = find_data_folder(flags.data, context, "store check");
   if (where.exit_code) return *where.exit_code;
   raise_descriptor_limit();
-  LongWork work(context, "checking");
+  LongWork work(context, {"checking", ProgressUnit::Bytes, flags.quiet});
   const auto checked = check(where.folder, flags, context, work);
   work.done();
   if (!checked) return complain(context, "store check", checked.error().message, exit_code_of(checked.error(), work.stop()));
@@ -305,13 +309,16 @@ int store_stat_command(std::span<const std::string> arguments, CommandContext& c
   Flags flags;
   add_data_option(app, flags.data);
   add_output_option(app, flags.output);
+  add_quiet_option(app, flags.quiet);
   app.add_flag("--segments", flags.segments, "a line for each segment (always in JSON)");
   app.footer(kStatExamples);
   if (const auto exit_code = parse_arguments(app, arguments, context)) return *exit_code;
   const FolderOrExit where = find_data_folder(flags.data, context, "store stat");
   if (where.exit_code) return *where.exit_code;
   raise_descriptor_limit();
-  const auto found = look(where.folder, context);
+  Progress progress(context, {"reading", ProgressUnit::Bytes, flags.quiet});
+  const auto found = look(where.folder, context, progress);
+  progress.clear();
   if (!found) return complain(context, "store stat", found.error().message, exit_code_of(found.error(), StopFlag()));
   const bool table = resolve_output(flags.output, context) == OutputFormat::Table;
   write_text(context.out, table ? stat_table(where.folder, *found, flags) : stat_json(where.folder, *found));

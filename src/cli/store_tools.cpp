@@ -12,8 +12,6 @@
 namespace ferry::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kProgressInterval{100};
-
 std::string_view effect_name(store::Effect effect) {
   switch (effect) {
     case store::Effect::Nothing:
@@ -45,6 +43,10 @@ void add_output_option(CLI::App& app, std::string& output) {
       ->check(CLI::IsMember({"auto", "table", "json", "jsonl"}));
 }
 
+void add_quiet_option(CLI::App& app, bool& quiet) {
+  app.add_flag("-q,--quiet", quiet, "do not tell how far it is");
+}
+
 OutputFormat resolve_output(const std::string& output, const CommandContext& context) {
   ClientOptions options;
   options.output = output;
@@ -67,37 +69,19 @@ int exit_code_of(const Error& error, const StopFlag& stop) {
   return error.kind == ErrorKind::NotFound ? kExitNotFound : kExitFailed;
 }
 
-LongWork::LongWork(const CommandContext& context, std::string verb)
-    : context_(context),
-      verb_(std::move(verb)),
-      shown_(is_terminal(context.err)),
-      stop_(context.stop != nullptr ? *context.stop : own_stop_) {
+LongWork::LongWork(const CommandContext& context, Progress::About about)
+    : progress_(context, std::move(about)), stop_(context.stop != nullptr ? *context.stop : own_stop_) {
   if (context.stop != nullptr) return;
   static constexpr std::array kSignals = {SIGINT, SIGTERM};
   watch_ = std::make_unique<SignalWatch>(kSignals, [this](int signal) { own_stop_.request(signal); });
 }
 
-LongWork::~LongWork() {
-  done();
-}
-
-void LongWork::done() {
-  if (told_at_) write_text(context_.err, "\r\x1b[K");
-  told_at_.reset();
-}
-
 store::Progress LongWork::progress() {
-  return [this](std::uint64_t done, std::uint64_t total) { return tell(done, total); };
-}
-
-bool LongWork::tell(std::uint64_t done, std::uint64_t total) {
-  if (stop_.requests() > 0) return false;
-  const SteadyTime now = context_.clock.steady();
-  if (!shown_ || (told_at_ && now - *told_at_ < kProgressInterval)) return true;
-  told_at_ = now;
-  write_text(context_.err, fmt::format("\r\x1b[K{}: {} of {} ({} %)", verb_, human_bytes(done), human_bytes(total),
-                                       total == 0 ? 100 : done * 100 / total));
-  return true;
+  return [this](std::uint64_t done, std::uint64_t total) {
+    if (stop_.requests() > 0) return false;
+    progress_.tell({done, total});
+    return true;
+  };
 }
 
 void raise_descriptor_limit() {

@@ -11,6 +11,7 @@
 #include "base/posix_file.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "engine/engine.h"
 #include "store/journal/inspect.h"
 #include "store/journal/journal.h"
@@ -21,6 +22,8 @@ namespace ferry::cli {
 void add_data_option(CLI::App& app, std::string& data);
 /// --output.
 void add_output_option(CLI::App& app, std::string& output);
+/// --quiet: no progress is shown.
+void add_quiet_option(CLI::App& app, bool& quiet);
 OutputFormat resolve_output(const std::string& output, const CommandContext& context);
 
 /// What --data says, or the default of `ferry serve`. An exit code when there is none, everything said.
@@ -33,30 +36,24 @@ FolderOrExit find_data_folder(const std::string& data, const CommandContext& con
 /// 3 no such store or backup, 1 anything else; 128 and the signal's number when we were told to stop.
 int exit_code_of(const Error& error, const StopFlag& stop);
 
-/// Watches SIGINT and SIGTERM, unless the context has a flag of its own, and shows on a terminal at `err` how far the work is.
-/// Create it before any other thread.
+/// Watches SIGINT and SIGTERM, unless the context has a flag of its own, and shows how far the work is. Create it before any
+/// other thread.
 class LongWork {
  public:
-  LongWork(const CommandContext& context, std::string verb);
-  ~LongWork();
+  LongWork(const CommandContext& context, Progress::About about);
   LongWork(const LongWork&) = delete;
   LongWork& operator=(const LongWork&) = delete;
   /// For the functions that tell how far they are. It refers to this object.
   store::Progress progress();
   const StopFlag& stop() const { return stop_; }
   /// Clears what is shown; the destructor does it, too.
-  void done();
+  void done() { progress_.clear(); }
 
  private:
-  bool tell(std::uint64_t done, std::uint64_t total);
-
-  const CommandContext& context_;
-  const std::string verb_;
-  const bool shown_;
+  Progress progress_;
   StopFlag own_stop_;
   const StopFlag& stop_;
   std::unique_ptr<SignalWatch> watch_;
-  std::optional<SteadyTime> told_at_;
 };
 
 /// Each segment takes a descriptor: as many as the system allows.

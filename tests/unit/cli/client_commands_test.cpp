@@ -358,9 +358,11 @@ TEST_F(ClientCommands, DestroyingNeedsYesWithoutATerminal) {
     EXPECT_EQ(server_.requests(), 0);
   }
   EXPECT_EQ(run(queue_command, {"purge", "q", "--yes"}), kExitDone) << err_;
+  EXPECT_EQ(run(queue_command, {"purge", "q", "--yes", "--wait"}), kExitDone) << err_;
   EXPECT_EQ(run(queue_command, {"rm", "q", "--yes"}), kExitDone) << err_;
   const auto actions = server_.actions();
-  EXPECT_EQ(std::count(actions.begin(), actions.end(), "PurgeQueue"), 1);
+  EXPECT_EQ(std::count(actions.begin(), actions.end(), "PurgeQueue"), 2);
+  EXPECT_EQ(std::count(actions.begin(), actions.end(), "GetQueueAttributes"), 1) << "--wait asks what is left";
   EXPECT_EQ(std::count(actions.begin(), actions.end(), "DeleteQueue"), 1);
 }
 

@@ -13,6 +13,7 @@
 #include "base/encoding.h"
 #include "base/manual_clock.h"
 #include "cli/ledger_command.h"
+#include "hasty_clock.h"
 #include "ledger/open_ledger.h"
 
 namespace ferry::cli {
@@ -69,7 +70,7 @@ class LedgerCommands : public testing::Test {
   int run(std::vector<std::string> arguments) {
     const std::string out = root_ + "/out";
     const std::string err = root_ + "/err";
-    CommandContext context{clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
+    CommandContext context{*command_clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
                              const auto found = variables_.find(name);
                              return found == variables_.end() ? std::nullopt : std::optional(found->second);
                            }};
@@ -92,11 +93,28 @@ class LedgerCommands : public testing::Test {
 
   std::string root_;
   ManualClock clock_;
+  const Clock* command_clock_ = &clock_;
   SeededRandom random_{1};
   std::map<std::string, std::string> variables_;
   std::string out_;
   std::string err_;
 };
+
+TEST_F(LedgerCommands, ForgettingManyTellsHowFarItIs) {
+  const std::vector<std::string> all = {"forget", "--yes", "order-1", "order-2", "order-3"};
+  for (const std::string key : {"order-1", "order-2", "order-3"}) make(key, ledger::OutcomeKind::Done);
+  const testing_support::HastyClock hasty;
+  command_clock_ = &hasty;
+  EXPECT_EQ(run(all), kExitDone) << err_;
+  EXPECT_THAT(err_, HasSubstr("records: 1 of 6 (16 %)"));
+  EXPECT_THAT(err_, HasSubstr("records: 6 of 6 (100 %)"));
+  EXPECT_THAT(out_, Not(HasSubstr("records: ")));
+  for (const std::string key : {"order-1", "order-2", "order-3"}) make(key, ledger::OutcomeKind::Done);
+  std::vector<std::string> quiet = all;
+  quiet.emplace_back("-q");
+  EXPECT_EQ(run(quiet), kExitDone);
+  EXPECT_EQ(err_, "");
+}
 
 TEST_F(LedgerCommands, ListsForPeopleAndPrograms) {
   make("done", ledger::OutcomeKind::Done);

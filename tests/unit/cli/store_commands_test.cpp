@@ -16,6 +16,7 @@
 #include "cli/serve_options.h"
 #include "cli/store_command.h"
 #include "engine/engine.h"
+#include "hasty_clock.h"
 #include "store/journal/journal.h"
 
 namespace ferry::cli {
@@ -38,12 +39,12 @@ class StoreCommands : public testing::Test {
   ~StoreCommands() override { fs::remove_all(root_); }
 
   // A queue with five messages in a store that was stopped.
-  void make_store() {
+  void make_store(std::uint32_t segment_bytes = 1u << 20) {
     PosixFileSystem files;
     const Logger log(clock_, LogLevel::Off, LogFormat::Text);
     store::JournalOptions options;
     options.folder = data_;
-    options.segment_first_bytes = 1u << 20;
+    options.segment_first_bytes = segment_bytes;
     options.reserve_bytes = 1u << 19;
     store::Journal journal(files, clock_, random_, log, options);
     engine::Engine engine(journal, clock_, random_, log, {});
@@ -66,7 +67,7 @@ class StoreCommands : public testing::Test {
   int run(Command command, std::vector<std::string> arguments) {
     const std::string out = root_ + "/out";
     const std::string err = root_ + "/err";
-    CommandContext context{clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
+    CommandContext context{*command_clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
                              const auto found = variables_.find(name);
                              return found == variables_.end() ? std::nullopt : std::optional(found->second);
                            }};
@@ -97,6 +98,7 @@ class StoreCommands : public testing::Test {
   std::string root_, data_, out_, err_;
   std::map<std::string, std::string> variables_;
   SystemClock clock_;
+  const Clock* command_clock_ = &clock_;
   SystemRandom random_;
   StopFlag stop_;
 };
@@ -121,6 +123,34 @@ TEST_F(StoreCommands, SayHowTheyAreUsed) {
     EXPECT_EQ(run(command, {}), kExitUsage);
     EXPECT_EQ(run(command, {""}), kExitUsage);
     EXPECT_EQ(run(command, {"a", "b"}), kExitUsage);
+  }
+}
+
+TEST_F(StoreCommands, TellHowFarTheyAreOnStderrAlone) {
+  make_store(8u << 20);
+  const testing_support::HastyClock hasty;
+  command_clock_ = &hasty;
+  struct Case {
+    Command command;
+    std::vector<std::string> arguments;
+    std::string verb;
+  };
+  const std::vector<Case> cases = {
+      {store_command, {"check", "--data", data_}, "checking: "},
+      {store_command, {"stat", "--data", data_}, "reading: "},
+      {store_command, {"repair", "--dry-run", "--data", data_}, "reading: "},
+      {backup_command, {"--data", data_, root_ + "/copy"}, "backing up: "},
+      {restore_command, {root_ + "/copy", "--data", root_ + "/restored"}, "restoring: "},
+  };
+  for (Case one : cases) {
+    EXPECT_EQ(run(one.command, one.arguments), kExitDone) << err_;
+    EXPECT_THAT(err_, HasSubstr(one.verb)) << one.verb;
+    EXPECT_THAT(out_, testing::StartsWith("{\"")) << "nothing but JSON";
+    if (one.command == backup_command) fs::remove_all(root_ + "/copy");
+    fs::remove_all(root_ + "/restored");
+    one.arguments.emplace_back("--quiet");
+    EXPECT_EQ(run(one.command, one.arguments), kExitDone) << err_;
+    EXPECT_THAT(err_, Not(HasSubstr(one.verb)));
   }
 }
 
