@@ -11,7 +11,9 @@
 
 #include "../worker/capture.h"
 #include "../worker/fault_server.h"
+#include "base/random.h"
 #include "ferry/sender.h"
+#include "signing/key.h"
 
 namespace ferry {
 namespace {
@@ -329,6 +331,52 @@ TEST_F(WorkerTest, QueueLedgerAndFilesThatAreNotThere) {
   made.on_refused = OnRefused::DeadLetter;
   made.dead_letter_queue = "q";
   EXPECT_NE(failure(made).message.find("worked on"), std::string::npos);
+}
+
+TEST_F(WorkerTest, MetricsTellWhatWasDone) {
+  add("A", "x");
+  Worker worker(options());
+  std::string meanwhile;
+  worker.on("A", [&](Task&) {
+    meanwhile = worker.metrics();
+    return Outcome::done();
+  });
+  EXPECT_EQ(worker.metrics(), "");
+  run(worker, 1);
+  EXPECT_NE(meanwhile.find("\nferry_worker_handlers_running{request=\"A\"} 1\n"), std::string::npos) << meanwhile;
+  const std::string after = worker.metrics();
+  EXPECT_NE(after.find("ferry_worker_info{queue=\"q\""), std::string::npos) << after;
+  EXPECT_NE(after.find("\nferry_worker_messages_handled_total 1\n"), std::string::npos) << after;
+  EXPECT_NE(after.find("\nferry_worker_attempts_total{request=\"A\",outcome=\"done\"} 1\n"), std::string::npos) << after;
+  EXPECT_NE(after.find("\nferry_worker_messages_deleted_total 1\n"), std::string::npos) << after;
+}
+
+TEST_F(WorkerTest, UnsignedRequestsAreRefusedUnlessTheyAreAllowed) {
+  SeededRandom random(3);
+  const signing::PrivateKey key{Ed25519Secret::make(random), "alice"};
+  const std::string line = signing::format_public_key(key.public_key());
+  const std::string senders =
+      folder_.write("senders.toml", "[sender.alice]\nkey = \"" + line + "\"\nrequests = [\"*\"]\nqueues = [\"*\"]\n");
+  std::atomic<int> done{0};
+  const auto worker_with = [&](OnUnsigned on_unsigned, const std::string& file) {
+    WorkerOptions made = options();
+    made.allowed_senders = file;
+    made.on_unsigned = on_unsigned;
+    auto worker = std::make_unique<Worker>(made);
+    worker->on("A", [&](Task& task) {
+      EXPECT_EQ(task.signed_by(), "");
+      ++done;
+      return Outcome::done();
+    });
+    return worker;
+  };
+  add("A", "x");
+  EXPECT_EQ(run(*worker_with(OnUnsigned::Refuse, senders), 1).refused, 1u);
+  EXPECT_EQ(done, 0);
+  add("A", "y");
+  EXPECT_EQ(run(*worker_with(OnUnsigned::Allow, senders), 2).handled, 1u);
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(worker_with(OnUnsigned::Allow, "")->run().error().kind, FailureKind::InvalidArgument);
 }
 
 TEST_F(WorkerTest, EventsThatThrowEndNothing) {
