@@ -25,20 +25,13 @@ void MessageFetch::start() {
 }
 
 void MessageFetch::read(std::vector<std::size_t>&& places) {
-  std::vector<Result<store::Payload>> payloads;
-  payloads.reserve(places.size());
-  for (const std::size_t place : places) {
-    auto payload = service_.store_.read_now(deliveries_[place].location);
-    if (!payload) break;
-    payloads.emplace_back(std::move(*payload));
-  }
-  if (payloads.size() == places.size()) {
-    take(places, payloads);
-    return;
-  }
   std::vector<store::Location> locations;
   locations.reserve(places.size());
   for (const std::size_t place : places) locations.push_back(deliveries_[place].location);
+  if (auto payloads = service_.store_.read_now(locations)) {
+    take(places, {std::make_move_iterator(payloads->begin()), std::make_move_iterator(payloads->end())});
+    return;
+  }
   const auto wanted = std::make_shared<std::vector<std::size_t>>(std::move(places));
   service_.store_.read(std::move(locations), [self = shared_from_this(), wanted](std::vector<Result<store::Payload>> read) {
     const auto results = std::make_shared<std::vector<Result<store::Payload>>>(std::move(read));

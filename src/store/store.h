@@ -133,8 +133,12 @@ class Store {
   /// Everything up to here is on disk. Never goes back.
   virtual Position durable() const = 0;
 
-  /// The payload if it is in memory and published; never blocks, never reads.
-  virtual std::optional<Payload> read_now(const Location& location) = 0;
+  /// The payloads, in the order asked for, if all of them are in memory and published; never blocks, never reads.
+  virtual std::optional<std::vector<Payload>> read_now(std::span<const Location> locations) = 0;
+  std::optional<Payload> read_now(const Location& location) {
+    auto payloads = read_now(std::span(&location, 1));
+    return payloads ? std::optional(std::move(payloads->front())) : std::nullopt;
+  }
   using ReadCallback = std::function<void(std::vector<Result<Payload>>)>;
   /// Reads payloads, in the order asked for; the callback runs once, on a thread of the store or on the caller's.
   /// Corrupt: the bytes are not what was written. Io: the disk failed. NotFound: released, and its space is used for something

@@ -24,6 +24,7 @@
 #include "store/journal/control_file.h"
 #include "store/journal/format.h"
 #include "store/journal/group.h"
+#include "store/journal/read_buffers.h"
 #include "store/journal/read_cache.h"
 #include "store/journal/recovery_progress.h"
 #include "store/journal/segment.h"
@@ -64,7 +65,8 @@ class Journal final : public Store {
   void publish(Reservation&& reservation) override;
   Position last() const override { return Position{last_.load(std::memory_order_acquire)}; }
   Position durable() const override { return Position{durable_.load(std::memory_order_acquire)}; }
-  std::optional<Payload> read_now(const Location& location) override;
+  using Store::read_now;
+  std::optional<std::vector<Payload>> read_now(std::span<const Location> locations) override;
   void read(std::vector<Location> locations, ReadCallback done) override;
   void retain(const Location& location) override;
   void release(std::span<const Location> locations) override;
@@ -337,6 +339,7 @@ class Journal final : public Store {
   SteadyTime active_at_{};                         // when the log was last seen to grow
   std::uint64_t active_log_bytes_ = 0;
 
+  ReadBuffers read_buffers_;
   ReadCache read_cache_;
   std::vector<std::thread> threads_;
 };

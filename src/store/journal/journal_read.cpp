@@ -10,11 +10,18 @@
 
 namespace ferry::store {
 namespace {
-constexpr std::uint32_t kReadAheadBytes = 256u << 10;  // when reads go forward, or the same request wants more behind it
+constexpr std::uint32_t kReadAheadBytes = ReadBuffers::kBytes;  // when reads go forward, or the same request wants more behind it
 constexpr std::uint32_t kReadAloneBytes = 16u << 10;
 // Of what is read ahead: for a record that begins in one extent and ends in the next.
 constexpr std::uint32_t kOverlapBytes = 16u << 10;
 constexpr std::size_t kOpenFilesMax = 256;
+
+// Of each record: larger ones are read by the processor's own prefetching.
+constexpr std::size_t kPrefetchBytes = 512;
+
+void prefetch(std::span<const std::byte> bytes) {
+  for (std::size_t at = 0; at < std::min(bytes.size(), kPrefetchBytes); at += 64) __builtin_prefetch(bytes.data() + at);
+}
 
 Unexpected<Error> damaged_record(const Location& location) {
   return fail(ErrorKind::Corrupt, segment_name(location.segment) + " is damaged at offset " + std::to_string(location.offset));
@@ -46,22 +53,35 @@ Journal::Found Journal::find_in_memory(const Location& location, Payload* payloa
   return Found::Ready;
 }
 
-std::optional<Payload> Journal::read_now(const Location& location) {
+std::optional<std::vector<Payload>> Journal::read_now(std::span<const Location> locations) {
+  std::vector<Payload> payloads(locations.size());
+  std::vector<std::size_t> from_disk;
   {
     const std::lock_guard lock(mutex_);
-    Payload payload;
-    const Found found = find_in_memory(location, &payload);
-    if (found == Found::Ready) return payload;
-    if (found != Found::Nothing || find_segment(location.segment) == nullptr) return std::nullopt;
+    for (std::size_t i = 0; i < locations.size(); ++i) {
+      const Found found = find_in_memory(locations[i], &payloads[i]);
+      if (found == Found::Ready) continue;
+      if (found != Found::Nothing || find_segment(locations[i].segment) == nullptr) return std::nullopt;
+    }
   }
-  const auto size = static_cast<std::uint32_t>(record_bytes(location.length));
-  const auto extent = read_cache_.find(location.segment, location.offset, size);
-  if (!extent) return std::nullopt;
-  if (extent->wants_next) read_ahead(location.segment, extent->end());
-  const auto bytes = extent->buffer->span().subspan(location.offset - extent->start, size);
-  const auto payload = check_record(bytes, location);
-  if (!payload) return std::nullopt;  // read() says what is wrong
-  return Payload{extent->buffer, *payload};
+  // What came from disk is in no processor's cache: all of it is asked for before the first is looked at.
+  for (std::size_t i = 0; i < locations.size(); ++i) {
+    if (payloads[i].owner != nullptr) continue;
+    const auto size = static_cast<std::uint32_t>(record_bytes(locations[i].length));
+    auto extent = read_cache_.find(locations[i].segment, locations[i].offset, size);
+    if (!extent) return std::nullopt;
+    if (extent->wants_next) read_ahead(locations[i].segment, extent->end());
+    const auto record = extent->span().subspan(locations[i].offset - extent->start, size);
+    prefetch(record);
+    payloads[i] = Payload{std::move(extent->buffer), record};
+    from_disk.push_back(i);
+  }
+  for (const std::size_t i : from_disk) {
+    const auto payload = check_record(payloads[i].bytes, locations[i]);
+    if (!payload) return std::nullopt;  // read() says what is wrong
+    payloads[i].bytes = *payload;
+  }
+  return payloads;
 }
 
 void Journal::read(std::vector<Location> locations, ReadCallback done) {
@@ -202,7 +222,7 @@ Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment,
   } else if (extent->wants_next) {
     read_ahead(location.segment, extent->end());
   }
-  const auto payload = check_record(extent->buffer->span().subspan(location.offset - extent->start, size), location);
+  const auto payload = check_record(extent->span().subspan(location.offset - extent->start, size), location);
   if (!payload) {
     log_.error("a record is damaged", {{"segment", location.segment}, {"offset", location.offset}, {"bytes", location.length}});
     return damaged_record(location);
@@ -214,9 +234,9 @@ Result<Payload> Journal::read_from_disk(const std::shared_ptr<Segment>& segment,
 Result<ReadCache::Extent> Journal::fetch(const std::shared_ptr<Segment>& segment, std::uint32_t start, std::uint32_t stop,
                                          bool forward) {
   FERRY_TRY(const auto file, file_of(segment));
-  auto buffer = std::make_shared<AlignedBuffer>(stop - start);
-  FERRY_TRY(const std::size_t got, file->read_at(start, buffer->span()));
-  if (got != buffer->size()) return ReadCache::Extent{};
+  auto buffer = read_buffers_.take(stop - start);
+  FERRY_TRY(const std::size_t got, file->read_at(start, std::span(buffer.get(), stop - start)));
+  if (got != stop - start) return ReadCache::Extent{};
   ReadCache::Extent extent{std::move(buffer), start, stop - start, forward, forward};
   read_cache_.insert(segment->number, extent);
   return extent;

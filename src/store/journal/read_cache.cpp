@@ -33,18 +33,18 @@ bool ReadCache::follows(std::uint32_t segment, std::uint32_t offset) const {
 void ReadCache::insert(std::uint32_t segment, Extent extent) {
   const std::lock_guard lock(mutex_);
   const Key key{segment, extent.start};
-  const std::uint64_t bytes = extent.buffer->size();
+  const std::uint64_t bytes = extent.bytes;
   const auto [at, is_new] = extents_.try_emplace(key, extent);
   if (is_new) {
     order_.push_back(key);
   } else {
-    bytes_ -= at->second.buffer->size();
+    bytes_ -= at->second.bytes;
     at->second = std::move(extent);
   }
   bytes_ += bytes;
   while (bytes_ > bytes_max_ && !order_.empty()) {
     const auto oldest = extents_.find(order_.front());
-    bytes_ -= oldest->second.buffer->size();
+    bytes_ -= oldest->second.bytes;
     extents_.erase(oldest);
     order_.pop_front();
   }

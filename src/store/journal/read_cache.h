@@ -7,9 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
-#include "base/file.h"
 #include "store/store.h"
 
 namespace ferry::store {
@@ -20,12 +20,13 @@ class ReadCache {
   explicit ReadCache(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
 
   struct Extent {
-    std::shared_ptr<const AlignedBuffer> buffer;  // shared with the payloads that were given out of it
-    std::uint32_t start = 0;                      // in the segment
+    std::shared_ptr<const std::byte> buffer;  // shared with the payloads that were given out of it
+    std::uint32_t start = 0;                  // in the segment
     std::uint32_t bytes = 0;
     bool is_forward = false;  // read because follows() said so, or ahead of the reads
     bool wants_next = false;  // told by find() once: what is behind it will soon be asked for
     std::uint32_t end() const { return start + bytes; }
+    std::span<const std::byte> span() const { return {buffer.get(), bytes}; }
   };
   /// The extent that holds [offset, offset + bytes) whole.
   std::optional<Extent> find(std::uint32_t segment, std::uint32_t offset, std::uint32_t bytes);

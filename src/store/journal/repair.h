@@ -83,7 +83,7 @@ class Repair final : public Store {
   void publish(Reservation&&) override {}
   Position last() const override { return findings_.last; }
   Position durable() const override { return findings_.last; }
-  std::optional<Payload> read_now(const Location&) override { return std::nullopt; }
+  std::optional<std::vector<Payload>> read_now(std::span<const Location>) override { return std::nullopt; }
   void read(std::vector<Location> locations, ReadCallback done) override;
   void retain(const Location& location) override { bodies_.push_back(location); }
   void release(std::span<const Location>) override {}

@@ -270,15 +270,19 @@ Result<Payload> SimulatedStore::payload_of(const Location& location) const {
   return Payload{record->bytes, *record->bytes};
 }
 
-std::optional<Payload> SimulatedStore::read_now(const Location& location) {
+std::optional<std::vector<Payload>> SimulatedStore::read_now(std::span<const Location> locations) {
   const std::lock_guard lock(mutex_);
   if (memory_ == Memory::OnDisk) return std::nullopt;
-  const bool pending = std::any_of(groups_.begin(), groups_.end(), [&](const Group& g) {
-    return !g.published && g.first.value <= location.offset && location.offset <= g.last.value;
-  });
-  auto payload = payload_of(location);
-  if (pending || !payload) return std::nullopt;
-  return std::move(payload).value();
+  std::vector<Payload> payloads;
+  for (const Location& location : locations) {
+    const bool pending = std::any_of(groups_.begin(), groups_.end(), [&](const Group& g) {
+      return !g.published && g.first.value <= location.offset && location.offset <= g.last.value;
+    });
+    auto payload = payload_of(location);
+    if (pending || !payload) return std::nullopt;
+    payloads.push_back(std::move(payload).value());
+  }
+  return payloads;
 }
 
 void SimulatedStore::read(std::vector<Location> locations, ReadCallback done) {

@@ -66,7 +66,8 @@ class SimulatedStore final : public Store {
   void publish(Reservation&& reservation) override;
   Position last() const override;
   Position durable() const override;
-  std::optional<Payload> read_now(const Location& location) override;
+  using Store::read_now;
+  std::optional<std::vector<Payload>> read_now(std::span<const Location> locations) override;
   void read(std::vector<Location> locations, ReadCallback done) override;
   void retain(const Location& location) override;
   void release(std::span<const Location> locations) override;

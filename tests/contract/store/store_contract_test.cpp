@@ -169,6 +169,31 @@ TYPED_TEST(StoreContract, ReadNowKnowsPublishedPayloadsInMemory) {
   EXPECT_EQ(text_of(*store.read_now(location)), "hello");
 }
 
+TYPED_TEST(StoreContract, ReadNowGivesAllThatIsAskedForOrNothing) {
+  auto& store = this->harness.store();
+  std::vector<Location> locations;
+  for (const char* text : {"one", "two"}) {
+    auto reservation = *this->reserve({3});
+    locations.push_back(reservation.slots[0].location);
+    write_text(reservation, 0, text);
+    store.publish(std::move(reservation));
+  }
+  auto unpublished = *this->reserve({5});
+  const Location third = unpublished.slots[0].location;
+  std::swap(locations[0], locations[1]);
+  const auto both = store.read_now(locations);
+  ASSERT_TRUE(both);
+  ASSERT_EQ(both->size(), 2u);
+  EXPECT_EQ(text_of((*both)[0]), "two");
+  EXPECT_EQ(text_of((*both)[1]), "one");
+  locations.insert(locations.begin() + 1, third);
+  EXPECT_FALSE(store.read_now(locations));
+  write_text(unpublished, 0, "three");
+  store.publish(std::move(unpublished));
+  ASSERT_TRUE(store.read_now(locations));
+  EXPECT_EQ(text_of((*store.read_now(locations))[1]), "three");
+}
+
 TYPED_TEST(StoreContract, ReadsAnswerInTheOrderAskedFor) {
   auto& store = this->harness.store();
   std::vector<Location> locations;

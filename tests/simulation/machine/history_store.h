@@ -38,7 +38,9 @@ class HistoryStore final : public store::Store {
   void publish(store::Reservation&& reservation) override;
   store::Position last() const override { return inner_->last(); }
   store::Position durable() const override { return inner_->durable(); }
-  std::optional<store::Payload> read_now(const store::Location& location) override { return inner_->read_now(location); }
+  std::optional<std::vector<store::Payload>> read_now(std::span<const store::Location> locations) override {
+    return inner_->read_now(locations);
+  }
   void read(std::vector<store::Location> locations, ReadCallback done) override {
     inner_->read(std::move(locations), std::move(done));
   }

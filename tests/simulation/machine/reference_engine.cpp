@@ -30,7 +30,7 @@ class Nowhere final : public store::Store {
   void publish(store::Reservation&&) override {}
   store::Position last() const override { return store::Position{last_}; }
   store::Position durable() const override { return store::Position{last_}; }
-  std::optional<store::Payload> read_now(const store::Location&) override { return std::nullopt; }
+  std::optional<std::vector<store::Payload>> read_now(std::span<const store::Location>) override { return std::nullopt; }
   void read(std::vector<store::Location>, ReadCallback) override { FERRY_CHECK(false); }
   void retain(const store::Location&) override {}
   void release(std::span<const store::Location>) override {}

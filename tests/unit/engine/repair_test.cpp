@@ -34,7 +34,7 @@ class StubStore final : public store::Store {
   void publish(store::Reservation&&) override {}
   Position last() const override { return at; }
   Position durable() const override { return at; }
-  std::optional<store::Payload> read_now(const Location&) override { return std::nullopt; }
+  std::optional<std::vector<store::Payload>> read_now(std::span<const Location>) override { return std::nullopt; }
   void read(std::vector<Location>, ReadCallback) override {}
   void retain(const Location& location) override { retained.push_back(location); }
   void release(std::span<const Location>) override {}

@@ -1,13 +1,14 @@
 // What is read from disk, and how far.
 
 #include "rig.h"
+#include "store/journal/read_buffers.h"
 #include "store/journal/read_cache.h"
 
 namespace ferry::test {
 namespace {
 
 store::ReadCache::Extent extent(std::uint32_t start, bool is_forward = false) {
-  return {std::make_shared<AlignedBuffer>(4096), start, 4096, is_forward};
+  return {store::ReadBuffers().take(4096), start, 4096, is_forward};
 }
 
 TEST(ReadCache, OneNeighbourIsChanceTwoAreADirection) {
@@ -24,6 +25,32 @@ TEST(ReadCache, OneNeighbourIsChanceTwoAreADirection) {
   // Behind a stretch that was read forward one is enough.
   cache.insert(3, extent(4096, true));
   EXPECT_TRUE(cache.follows(3, 8192));
+}
+
+TEST(ReadBuffers, AreUsedAgainAndOutliveWhoGaveThem) {
+  auto buffers = std::make_unique<store::ReadBuffers>();
+  constexpr std::size_t kBytes = store::ReadBuffers::kBytes;
+  std::set<std::byte*> places;
+  std::vector<std::shared_ptr<std::byte>> held;
+  for (int i = 0; i < 20; ++i) {
+    held.push_back(buffers->take(kBytes));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(held.back().get()) % 4096, 0u);
+    std::fill_n(held.back().get(), kBytes, static_cast<std::byte>(i));
+    places.insert(held.back().get());
+  }
+  EXPECT_EQ(places.size(), 20u);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(held[static_cast<std::size_t>(i)].get()[0], static_cast<std::byte>(i));
+    EXPECT_EQ(held[static_cast<std::size_t>(i)].get()[kBytes - 1], static_cast<std::byte>(i));
+  }
+  held.resize(10);
+  for (int i = 0; i < 10; ++i) {
+    held.push_back(buffers->take(kBytes));
+    EXPECT_TRUE(places.contains(held.back().get())) << "memory of its own instead of what was given back";
+  }
+  EXPECT_FALSE(places.contains(buffers->take(kBytes + 4096).get()));
+  buffers.reset();
+  std::fill_n(held.back().get(), kBytes, std::byte{7});
 }
 
 TEST(JournalReads, ScatteredPayloadsAreReadApartAndAnsweredTogetherInOrder) {
