@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/store_tools.h"
 #include "cli/terminal.h"
@@ -21,7 +22,7 @@ std::string amount(std::uint64_t value, ProgressUnit unit) {
 }
 
 std::string shown_rate(double rate, ProgressUnit unit) {
-  if (unit == ProgressUnit::Bytes || rate >= 9.95) return amount(static_cast<std::uint64_t>(rate + 0.5), unit) + "/s";
+  if (unit == ProgressUnit::Bytes || rate >= 9.95) return amount(static_cast<std::uint64_t>(std::llround(rate)), unit) + "/s";
   return fmt::format("{:.1f}/s", rate);
 }
 

@@ -1,6 +1,7 @@
 """`ferry top` at a terminal of the test, in a pipe, and told once."""
 
 import fcntl
+import http.server
 import json
 import os
 import pty
@@ -10,7 +11,9 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
+import urllib.request
 
 import pytest
 from cli_runs import Shell
@@ -155,6 +158,46 @@ def test_workers_are_shown(shell):
     seen.shows("not reachable")
     seen.type("q")
     assert seen.end() == 0
+
+
+def test_any_server_of_sqs_will_do(shell):
+    """Without /metrics there are no ages and no rates, and the counts are GetQueueAttributes'."""
+    class Other(http.server.BaseHTTPRequestHandler):
+        asked = []
+
+        def do_GET(self):
+            Other.asked.append(self.path)
+            self.send_error(404)
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            names = ("Content-Type", "X-Amz-Target")
+            request = urllib.request.Request(shell.url + self.path, body, {name: self.headers[name] for name in names})
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *arguments):
+            pass
+
+    name = shell.name + "-o"
+    shell.create(name)
+    shell.send(name, "a", "b")
+    shell.receive(name, 60)
+    shell.send(name, "c")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        look = json.loads(shell.run("top", name, "--once", "--json", "--interval", "100ms", "--endpoint-url", url))
+        server.shutdown()
+    (queue, ) = look["Queues"]
+    assert (queue["ApproximateNumberOfMessages"], queue["ApproximateNumberOfMessagesNotVisible"]) == (1, 2)
+    assert queue["OldestSeconds"] is queue["InPerSecond"] is queue["OutPerSecond"] is None
+    assert Other.asked == ["/metrics"]  # and not again, when it has none
 
 
 def test_a_pipe_gets_a_line_for_each_queue_each_time(shell):
