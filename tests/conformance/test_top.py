@@ -43,6 +43,7 @@ class Seen:
         self.process = subprocess.Popen([binary(), "top", "--interval", "100ms", *arguments], stdin=self.slave, stdout=self.slave,
                                         stderr=self.slave, env=shell.environment(TERM="xterm", **more), start_new_session=True)
         self.text = ""
+        self.looked_at = 0
 
     def resize(self, columns, rows):
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -52,12 +53,16 @@ class Seen:
             self.text += os.read(self.master, 65536).decode()
 
     def shows(self, pattern):
-        """Waits until the latest drawing matches."""
+        """Waits for a drawing that matches, from the one on that did last."""
         def look():
             self.read()
-            drawings = self.text.split("\x1b[H")
-            return len(drawings) > 2 and re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawings[-2] + drawings[-1]))
-        return wait_until(look, 20, f"{pattern} is shown")
+            drawings = self.text.split("\x1b[H")[1:-1]  # the last one may not be whole
+            for i in range(self.looked_at, len(drawings)):
+                if re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawings[i])):
+                    self.looked_at = i
+                    return True
+            return False
+        wait_until(look, 20, f"{pattern} is shown")
 
     def type(self, key):
         os.write(self.master, key.encode())
@@ -132,9 +137,13 @@ def test_no_color_is_honoured(shell):
 def test_workers_are_shown(shell):
     name = shell.name + "-w"
     shell.create(name)
-    worker = shell.start("work", name, "--metrics", "127.0.0.1:0", "--wait", "1s", "--", "sh", "-c", "read -r line; exit $line")
+    (shell.folder / "handler.sh").write_text("#!/bin/sh\nexit $1\n")
+    (shell.folder / "handler.sh").chmod(0o755)
+    (shell.folder / "handoff.toml").write_text('[backoff]\nbase = "1h"\nmax = "1h"\n'
+                                               '[request.Enable]\nhandler = ["./handler.sh", "{attr:Enable}"]\n')
+    worker = shell.start("work", name, "--metrics", "127.0.0.1:0", "--wait", "1s")
     address = next(line.split()[-1] for line in worker.stderr if line.startswith("metrics are at "))
-    shell.send(name, "0\n", "0\n", "3\n")
+    shell.run("send", name, "--request", "Enable", "0", "0", "3")
 
     def told():
         return json.loads(shell.run("top", name, "--worker", address, "--once", "--json", "--interval", "100ms"))
