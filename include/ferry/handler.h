@@ -102,7 +102,7 @@ class Outcome {
 class Task {
  public:
   const std::string& request() const;    ///< Its name; empty with Worker::on_any().
-  const std::string& parameter() const;  ///< Allowed by the handler's rule; empty with Worker::on_any().
+  const std::string& parameter() const;  ///< Allowed by the handler's rule; empty with Worker::on_any() and with a Match.
   /// The parameter as a number. InvalidArgument when it is none; never with a rule of integers.
   Expected<std::int64_t> integer() const;
   const std::string& body() const;        ///< Byte for byte.
@@ -209,9 +209,48 @@ enum class OnLost {
   Park,   ///< It waits for a person (`ferry ledger retry`).
 };
 
+/// How the messages of a handler are recognised when that is not by an attribute of the request's name. They have no parameter
+/// then. A message that matches two handlers is refused; handlers that surely overlap are InvalidArgument.
+class Match {
+ public:
+  /// What a JSON body can hold at a place.
+  using Value = std::variant<std::string, std::int64_t, bool>;
+  /// An attribute (String or Number) with this text.
+  static Match attribute(std::string name, std::string value);
+  /// An attribute whose text, as a whole, this regular expression matches: as in ParameterRule::pattern().
+  static Match attribute_like(std::string name, std::string expression);
+  /// The attribute `type`; of a message without one, the member `type` of its JSON body.
+  static Match type(std::string value);
+  /// What a JSON body holds at this place (RFC 6901): of the same kind; 1.0 is 1. Bodies are looked into up to 1 MiB and 32
+  /// levels.
+  static Match body(std::string pointer, Value value);
+  /// A string there that this regular expression matches as a whole.
+  static Match body_like(std::string pointer, std::string expression);
+
+  /// Where it looks.
+  enum class Place {
+    Attribute,  ///< place() is the attribute's name.
+    Type,       ///< place() is "type".
+    Body,       ///< place() is a JSON pointer.
+  };
+  Place kind() const { return kind_; }                 ///< Where it looks.
+  const std::string& place() const { return place_; }  ///< See Place.
+  const Value& value() const { return value_; }        ///< What has to be there, unless there is an expression.
+  const std::optional<std::string>& expression() const { return expression_; }  ///< Or what it has to match.
+
+ private:
+  Match(Place kind, std::string place, Value value) : kind_(kind), place_(std::move(place)), value_(std::move(value)) {}
+
+  Place kind_;
+  std::string place_;
+  Value value_;
+  std::optional<std::string> expression_{};
+};
+
 /// The bounds of one handler.
 struct HandlerOptions {
-  ParameterRule parameter{};                                       ///< Which parameters are allowed.
+  std::optional<Match> match{};                                    ///< None: an attribute has the request's name.
+  ParameterRule parameter{};                                       ///< Which parameters are allowed; not with a match.
   std::map<std::string, ParameterRule, std::less<>> attributes{};  ///< Which values these attributes may have, if they are there.
   std::chrono::milliseconds timeout{std::chrono::minutes(5)};      ///< Then Task::cancelled(): 1 ms to 43140 s.
   int concurrency = 0;               ///< At a time, of this handler alone: 1 to 4096; 0: only the worker's slots limit it.

@@ -111,8 +111,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Requests with this name go to `handler`: messages with an attribute of this name. Before run(). What is wrong with it, run()
-  /// tells.
+  /// Requests with this name go to `handler`: messages with an attribute of this name, or those of `options.match`. Before run().
+  /// What is wrong with it, run() tells.
   Worker& on(std::string request, Handler handler, HandlerOptions options = {});
   /// Every message goes to `handler`, whatever its attributes are. Not together with on().
   Worker& on_any(Handler handler, HandlerOptions options = {});

@@ -9,6 +9,7 @@
 #include "client/queue_reference.h"
 #include "library/core.h"
 #include "library/failure.h"
+#include "library/route_match.h"
 #include "sqs/message_attributes.h"
 
 namespace ferry::library {
@@ -128,7 +129,7 @@ class Planner {
     if (!one.handler) fault(fmt::format("{}: its handler is no function", shown));
     if (!one.request.empty()) check_name(one.request, one.request);
     request.name = one.request;
-    request.match.attribute = one.request;
+    request.match = match_for(one, shown);
     request.parameter = rule_for(options.parameter, shown);
     for (const auto& [name, rule] : options.attributes) {
       check_name(name, fmt::format("{}: {}", shown, name));
@@ -138,6 +139,19 @@ class Planner {
     request.ledger.require_key = options.require_key;
     request.ledger.on_lost = options.on_lost == OnLost::Park ? config::OnLost::Park : config::OnLost::Retry;
     return request;
+  }
+
+  config::Match match_for(const Registration& one, const std::string& shown) {
+    config::Match match;
+    match.attribute = one.request;
+    if (!one.options.match) return match;
+    if (one.request.empty()) fault("on_any() takes every message; a match belongs to on()");
+    if (one.options.parameter.kind() != ParameterRule::Kind::Text)
+      fault(fmt::format("{}: it is recognised by a match, and has no parameter", shown));
+    auto made = to_config(*one.options.match);
+    if (made) return std::move(*made);
+    fault(fmt::format("{}: its match: {}", shown, made.error().message));
+    return match;
   }
 
   config::HandlerSpec spec_for(const HandlerOptions& options, const std::string& shown) {
@@ -206,8 +220,13 @@ class Planner {
         if (j < i && equals_ignore_case(requests[i].name, requests[j].name))
           fault(fmt::format("{} and {} are one name but for case: some senders would take them for one request", requests[j].name,
                             requests[i].name));
-        if (j != i && requests[i].attributes.contains(requests[j].name))
+        const bool by_name = requests[j].match.kind == config::MatchKind::Name;
+        if (j != i && by_name && requests[i].attributes.contains(requests[j].name))
           fault(fmt::format("{} uses the attribute {}, which is a request itself", requests[i].name, requests[j].name));
+        if (j < i && !equals_ignore_case(requests[i].name, requests[j].name) &&
+            config::surely_overlap(requests[i].match, requests[j].match))
+          fault(fmt::format("{} ({}) overlaps {} ({}): a message can match both, and would be refused", requests[i].name,
+                            requests[i].match.describe(), requests[j].name, requests[j].match.describe()));
       }
     }
   }

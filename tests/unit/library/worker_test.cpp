@@ -333,6 +333,67 @@ TEST_F(WorkerTest, QueueLedgerAndFilesThatAreNotThere) {
   EXPECT_NE(failure(made).message.find("worked on"), std::string::npos);
 }
 
+TEST_F(WorkerTest, MessagesAreRecognisedByWhatTheyHold) {
+  const auto add_body = [&](const std::string& body, sqs::MessageAttributes attributes = {}) {
+    server_.queue().add_message(body, std::move(attributes));
+  };
+  add_body("a", {{"kind", {"String", "photo", std::nullopt, false}}});
+  add_body("b", {{"kind", {"String", "film-7", std::nullopt, false}}});
+  add_body(R"({"type":"order.created","amount":5})");
+  add_body(R"({"amount":6.0})");
+  add_body(R"({"amount":"6"})");  // a text is no number
+  add_body(R"({"amount":9,"state":"stopped"})");
+  std::mutex mutex;
+  std::map<std::string, std::string> bodies;
+  const Handler note = [&](Task& task) {
+    EXPECT_EQ(task.parameter(), "");
+    const std::lock_guard lock(mutex);
+    bodies[task.request()] += task.body();
+    return Outcome::done();
+  };
+  Worker worker(options());
+  worker.on("Photo", note, {.match = Match::attribute("kind", "photo")})
+      .on("Film", note, {.match = Match::attribute_like("kind", "film-[0-9]+")})
+      .on("Order", note, {.match = Match::type("order.created")})
+      .on("Six", note, {.match = Match::body("/amount", 6)})
+      .on("Stop", note, {.match = Match::body_like("/state", "stop.*")});
+  const RunReport report = run(worker, 6);
+  EXPECT_EQ(report.handled, 5u);
+  EXPECT_EQ(report.refused, 1u);
+  EXPECT_EQ(bodies["Photo"], "a");
+  EXPECT_EQ(bodies["Film"], "b");
+  EXPECT_EQ(bodies["Order"], R"({"type":"order.created","amount":5})");
+  EXPECT_EQ(bodies["Six"], R"({"amount":6.0})");
+  EXPECT_EQ(bodies["Stop"], R"({"amount":9,"state":"stopped"})");
+}
+
+TEST_F(WorkerTest, MatchesThatCannotBeAreToldBeforeAnythingIsOpened) {
+  const auto why_not = [&](HandlerOptions first, std::optional<HandlerOptions> second = std::nullopt) {
+    Worker worker(options());
+    worker.on(
+        "A", [](Task&) { return Outcome::done(); }, std::move(first));
+    if (second)
+      worker.on(
+          "B", [](Task&) { return Outcome::done(); }, std::move(*second));
+    const auto report = worker.run();
+    EXPECT_FALSE(report);
+    return report ? std::string() : report.error().message;
+  };
+  EXPECT_EQ(why_not({.match = Match::attribute("a b", "x")}), "A: its match: \"a b\" is no name of a message attribute");
+  EXPECT_NE(why_not({.match = Match::attribute("kind", "")}).find("can never be matched"), std::string::npos);
+  EXPECT_NE(why_not({.match = Match::type(std::string(1'025, 'x'))}).find("can never be matched"), std::string::npos);
+  EXPECT_NE(why_not({.match = Match::body("amount", 6)}).find("its pointer "), std::string::npos);
+  EXPECT_NE(why_not({.match = Match::body_like("/a", "(")}).find("its expression is wrong"), std::string::npos);
+  EXPECT_NE(why_not({.match = Match::type("x"), .parameter = ParameterRule::integer()}).find("has no parameter"),
+            std::string::npos);
+  EXPECT_NE(why_not({.match = Match::body("/a", true)}, HandlerOptions{.match = Match::body("/a", true)}).find("overlaps"),
+            std::string::npos);
+  EXPECT_EQ(server_.requests(), 0);
+  Worker any(options());
+  any.on_any([](Task&) { return Outcome::done(); }, {.match = Match::type("x")});
+  EXPECT_EQ(any.run().error().kind, FailureKind::InvalidArgument);
+}
+
 TEST_F(WorkerTest, MetricsTellWhatWasDone) {
   add("A", "x");
   Worker worker(options());
