@@ -7,6 +7,7 @@
 
 #include "base/encoding.h"
 #include "cli/client_options.h"
+#include "cli/progress.h"
 #include "cli/send_signing.h"
 #include "cli/send_trace.h"
 #include "sender/compose.h"
@@ -20,6 +21,7 @@ namespace ferry::cli {
 namespace {
 
 constexpr std::string_view kName = "send";
+constexpr std::size_t kStretch = 500;  // messages that are sent between two looks at how far it is; whole batches of ten
 constexpr std::size_t kJsonLinesBytesMax = 256 * 1024 * 1024;  // all lines are checked before the first is sent, so all are held
 
 constexpr const char* kExamples = R"(
@@ -182,25 +184,33 @@ struct Sent {
   std::vector<std::string> queues;
   std::optional<client::CallError> call_error;
   std::string endpoint;
+  std::size_t tried = 0;
 };
 
-Sent send_groups(std::vector<Group>& groups, const Outgoing& outgoing, const CommandContext& context) {
+// One queue's, a stretch at a time, so that there is something to tell meanwhile.
+void send_group(const Group& group, const Outgoing& outgoing, const CommandContext& context, Progress& progress, Sent& sent) {
+  sender::ClientSendPort port(group.session->client());
+  sender::Sender sender(port, context.random, [](Millis pause) { sleep_for(pause); });
+  sent.endpoint = group.session->endpoint().url;
+  for (std::size_t begin = 0; begin < group.positions.size() && !sent.call_error; begin += kStretch) {
+    const auto stretch = std::span(group.positions).subspan(begin, std::min(kStretch, group.positions.size() - begin));
+    std::vector<sqs::SendMessageEntry> entries;
+    for (const std::size_t at : stretch) entries.push_back(outgoing[at].entry);
+    sender::SendReport report = sender.send(group.url, entries);
+    for (std::size_t i = 0; i < stretch.size(); ++i) sent.outcomes[stretch[i]] = std::move(report.outcomes[i]);
+    sent.call_error = report.call_error;
+    sent.tried += stretch.size();
+    progress.tell({sent.tried, outgoing.size()});
+  }
+}
+
+Sent send_groups(std::vector<Group>& groups, const Outgoing& outgoing, const CommandContext& context, Progress& progress) {
   Sent sent;
   sent.outcomes.resize(outgoing.size(), sender::SendOutcome{std::nullopt, {}, "not tried, because a call before it failed"});
   sent.queues.resize(outgoing.size());
   for (Group& group : groups) {
-    std::vector<sqs::SendMessageEntry> entries;
-    for (const std::size_t at : group.positions) {
-      entries.push_back(outgoing[at].entry);
-      sent.queues[at] = group.name;
-    }
-    if (sent.call_error) continue;
-    sender::ClientSendPort port(group.session->client());
-    sender::Sender sender(port, context.random, [](Millis pause) { sleep_for(pause); });
-    sender::SendReport report = sender.send(group.url, entries);
-    for (std::size_t i = 0; i < group.positions.size(); ++i) sent.outcomes[group.positions[i]] = std::move(report.outcomes[i]);
-    sent.call_error = report.call_error;
-    sent.endpoint = group.session->endpoint().url;
+    for (const std::size_t at : group.positions) sent.queues[at] = group.name;
+    if (!sent.call_error) send_group(group, outgoing, context, progress, sent);
   }
   return sent;
 }
@@ -318,7 +328,9 @@ int send_command(std::span<const std::string> arguments, CommandContext& context
   std::map<std::string, std::unique_ptr<Session>> sessions;
   std::vector<Group> groups;
   if (const auto exit_code = find_groups(flags, *outgoing, context, sessions, groups)) return *exit_code;
-  const Sent sent = send_groups(groups, *outgoing, context);
+  Progress progress(context, {"sending", ProgressUnit::Things, flags.client.quiet});
+  const Sent sent = send_groups(groups, *outgoing, context, progress);
+  progress.clear();
   if (*transcript) {
     for (std::size_t i = 0; i < sent.outcomes.size(); ++i) {
       const sender::SendOutcome& outcome = sent.outcomes[i];

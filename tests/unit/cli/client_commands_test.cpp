@@ -18,6 +18,7 @@
 #include "cli/send_command.h"
 #include "cli/work_command.h"
 #include "cli/worker_setup.h"
+#include "hasty_clock.h"
 #include "sqs/limits.h"
 
 namespace ferry::cli {
@@ -52,7 +53,7 @@ class ClientCommands : public testing::Test {
     const int in = ::open(folder_.file("in").c_str(), O_RDONLY | O_CLOEXEC);
     const int out = ::open(folder_.file("out").c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const int err = ::open(folder_.file("err").c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    CommandContext context{clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
+    CommandContext context{*command_clock_, random_, [this](const std::string& name) -> std::optional<std::string> {
                              const auto found = variables_.find(name);
                              return found == variables_.end() ? std::nullopt : std::optional<std::string>(found->second);
                            }};
@@ -75,6 +76,7 @@ class ClientCommands : public testing::Test {
   }
 
   SystemClock clock_;
+  const Clock* command_clock_ = &clock_;
   SystemRandom random_;
   TemporaryFolder folder_;
   FaultServer server_{clock_, {}, 1};
@@ -96,6 +98,23 @@ TEST_F(ClientCommands, SendRequestMakesOneMessageForEachParameter) {
   EXPECT_EQ(*sent[1].message_attributes[0].second.string_value, "Another");
   EXPECT_EQ(out_.find("{\"MessageId\":\"m00001\",\"MD5OfMessageBody\":\""), 0u) << out_;
   EXPECT_NE(out_.find("\n{\"MessageId\":\"m00002\""), std::string::npos);
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(ClientCommands, SendingManyTellsHowFarItIs) {
+  const testing_support::HastyClock hasty;
+  command_clock_ = &hasty;
+  std::string lines;
+  for (int i = 0; i < 501; ++i) lines += "{\"MessageBody\":\"" + std::to_string(i) + "\"}\n";
+  ASSERT_EQ(run(send_command, {"q", "--jsonl"}, lines), kExitDone) << err_;
+  EXPECT_NE(err_.find("sending: 500 of 501 (99 %)"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("sending: 501 of 501 (100 %)"), std::string::npos) << err_;
+  EXPECT_EQ(out_.find("sending"), std::string::npos);
+  EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 501);
+  const auto bodies = sent_bodies();
+  ASSERT_EQ(bodies.size(), 501u);
+  for (int i = 0; i < 501; ++i) EXPECT_EQ(bodies[static_cast<std::size_t>(i)], std::to_string(i));
+  ASSERT_EQ(run(send_command, {"q", "--jsonl", "-q"}, lines), kExitDone);
   EXPECT_EQ(err_, "");
 }
 
