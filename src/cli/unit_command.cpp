@@ -10,6 +10,7 @@
 #include "base/posix_file.h"
 #include "cli/client_options.h"
 #include "cli/unit_text.h"
+#include "cli/worker_watch.h"
 #include "client/queue_reference.h"
 
 namespace ferry::cli {
@@ -18,7 +19,6 @@ namespace {
 constexpr std::string_view kName = "worker unit";
 constexpr Seconds kTimerMin{10};
 constexpr Seconds kTimerMax{86'400};
-constexpr Millis kStopMargin{5'000};
 constexpr Millis kPollLead{10'000};  // a poll of a timer ends so much before the next one would start, if the interval has room
 
 constexpr const char* kExamples = R"(
@@ -71,11 +71,7 @@ class UnitMaker {
     if (!reference) return usage(reference.error().message);
     const auto handoff = config::load_handoff(flags_.config);
     if (!handoff) return usage(handoff.error().text());
-    Millis grace{0};
-    for (const config::RequestType& request : handoff->requests) {
-      if (request.handler) grace = std::max(grace, request.handler->kill_grace);
-    }
-    input_.stop_time = handoff->worker.drain_timeout + grace + kStopMargin;
+    input_.stop_time = handoff->worker.drain_timeout + handoff->longest_kill_grace() + kUnitStopMargin;
     input_.queue = flags_.queue;
     input_.user = flags_.user;
     input_.name = flags_.name.empty() ? unit_name(flags_.timer ? "poll" : "work", reference->name) : flags_.name;

@@ -86,7 +86,9 @@ std::string unit_name(std::string_view mode, std::string_view queue_name) {
 
 std::string service_unit(const UnitInput& input) {
   return service_head(input, "carry out the requests of") +
-         "StartLimitIntervalSec=0\n\n[Service]\nType=exec\nExecStart=" + exec_start(input) +
+         "StartLimitIntervalSec=0\n\n[Service]\nType=notify\nNotifyAccess=main\nTimeoutStartSec=infinity\n"
+         "# No sign of life for so long: it hangs, and is killed and started anew.\nWatchdogSec=180\nExecStart=" +
+         exec_start(input) +
          "\nRestart=on-failure\nRestartSec=5\n# Usage and configuration, no such queue, not authorised: starting again would not "
          "help.\n"
          "RestartPreventExitStatus=2 3 4\nSuccessExitStatus=143\n" +

@@ -1,7 +1,6 @@
 #include "cli/worker_setup.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <filesystem>
 
@@ -11,6 +10,7 @@
 #include "cli/store_tools.h"
 #include "cli/worker_ledger.h"
 #include "cli/worker_ports.h"
+#include "cli/worker_watch.h"
 #include "client/queue_reference.h"
 #include "worker/backoff.h"
 #include "worker/client_queue_port.h"
@@ -33,8 +33,11 @@ std::string_view name_of(worker::RunMode mode) {
 // One run: what it is made of lives here, in the order of need.
 class Run {
  public:
-  Run(const WorkerFlags& flags, worker::RunMode mode, CommandContext& context, const StopFlag& stop)
-      : flags_(flags), mode_(mode), context_(context), stop_(stop), name_(name_of(mode)) {}
+  Run(const WorkerFlags& flags, worker::RunMode mode, CommandContext& context, WorkerWatch& watch)
+      : flags_(flags), mode_(mode), context_(context), watch_(watch), stop_(watch.flag()), name_(name_of(mode)) {}
+  ~Run() { watch_.on_reload({}); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   int run() {
     for (const auto step : {&Run::read_handlers, &Run::apply_flags, &Run::open_files, &Run::look_over, &Run::connect,
@@ -109,6 +112,7 @@ class Run {
       }
     }
     if (flags_.drain_timeout) settings.drain_timeout = *flags_.drain_timeout;
+    watch_.set_end(settings.drain_timeout, kill_grace());
     return std::nullopt;
   }
 
@@ -128,8 +132,17 @@ class Run {
                                                    {context_.environment, context_.clock, context_.random, *reporter_});
     if (!oversight) return usage(oversight.error().message);
     oversight_ = std::move(*oversight);
+    watch_.on_reload([this] { read_again(); });
     return std::nullopt;
   }
+
+  // On the watch's thread.
+  void read_again() {
+    if (!oversight_->reload_trust())
+      reporter_->note("SIGHUP: no file of allowed senders is named, so there is nothing to read again");
+  }
+
+  Millis kill_grace() const { return flags_.command.empty() ? handoff_.longest_kill_grace() : command_.handler->kill_grace; }
 
   // `work` waits for a server that is not there yet; `poll` says so and ends.
   std::optional<int> connect() {
@@ -147,7 +160,10 @@ class Run {
       }
       const bool may_pass = worker::classify(url.error()) == worker::Fault::Transient;
       if (mode_ == worker::RunMode::Poll || !may_pass) return cannot_find(url.error());
-      if (attempt == 1) reporter_->warn(fmt::format("{}; trying again until it is there", url.error().message));
+      if (attempt == 1) {
+        reporter_->warn(fmt::format("{}; trying again until it is there", url.error().message));
+        watch_.manager().status(fmt::format("waiting for the server: {}", url.error().message));
+      }
       const SteadyTime until =
           context_.clock.steady() + worker::full_jitter(kStartBackoff, attempt, context_.random) + kStartBackoff.base;
       while (context_.clock.steady() < until && stop_.requests() == 0) sleep_for(kStopTick);
@@ -230,6 +246,11 @@ class Run {
     options.flow.settings = handoff_.worker;
     options.flow.working_folder = handoff_.folder;
     options.flow.environment = context_.environment;
+    options.end_time = kill_grace() + kSettleMargin;
+    if (const auto watchdog = watch_.manager().watchdog()) {
+      options.life_sign.interval = *watchdog / 4;
+      options.life_sign.tell = [this] { watch_.manager().alive(); };
+    }
     options.time_max = flags_.time_max;
     if (flags_.messages_max) options.messages_max = static_cast<std::uint64_t>(*flags_.messages_max);
     if (flags_.until_empty) options.goal = worker::DrainRule::Goal::Empty;
@@ -250,6 +271,7 @@ class Run {
     reporter_->note(fmt::format("{}ing {} at {} with {} slots{}", name_, flags_.queue, session_->endpoint().url,
                                 handoff_.worker.concurrency,
                                 mode_ == worker::RunMode::Work ? "; Ctrl-C lets running handlers finish" : ""));
+    watch_.manager().ready(fmt::format("{}ing {} at {}", name_, flags_.queue, session_->endpoint().url));
     const worker::RunSummary summary = worker.run();
     if (const Result<void> closed = oversight_->close(); !closed) complain(context_, name_, closed.error().message, kExitFailed);
     tell(summary);
@@ -294,6 +316,7 @@ class Run {
   const WorkerFlags& flags_;
   worker::RunMode mode_;
   CommandContext& context_;
+  WorkerWatch& watch_;
   const StopFlag& stop_;
   std::string_view name_;
   config::Handoff handoff_;      // with a COMMAND: the defaults
@@ -344,11 +367,8 @@ void add_worker_options(CLI::App& app, WorkerFlags& flags) {
 }
 
 int run_worker(const WorkerFlags& flags, worker::RunMode mode, CommandContext& context) {
-  if (context.stop != nullptr) return Run(flags, mode, context, *context.stop).run();
-  StopFlag stop;
-  constexpr int kSignals[] = {SIGINT, SIGTERM};
-  const SignalWatch watch(kSignals, [&stop](int signal) { stop.request(signal); });
-  return Run(flags, mode, context, stop).run();
+  WorkerWatch watch(context, name_of(mode));
+  return Run(flags, mode, context, watch).run();
 }
 
 int exit_code_of(const worker::RunSummary& summary, worker::RunMode mode, int signal) {

@@ -171,7 +171,7 @@ CallError damaged(std::string_view fault) {
 
 template <class T>
 CallResult<T> Client::call_for(const sqs::Request& request) {
-  return take<T>(call(request, std::chrono::milliseconds(0), nullptr));
+  return take<T>(call(request, std::chrono::milliseconds(0), &given_up_));
 }
 
 CallResult<sqs::CreateQueueResponse> Client::create_queue(const sqs::CreateQueueRequest& request) {

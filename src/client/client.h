@@ -95,6 +95,10 @@ class Client {
 
   const ClientOptions& options() const { return options_; }
 
+  /// Calls without a `cancel` of their own that are under way end as Kind::Cancelled within 100 ms, those to come at once. For
+  /// good; thread-safe.
+  void give_up() { given_up_.store(true); }
+
   CallResult<sqs::CreateQueueResponse> create_queue(const sqs::CreateQueueRequest& request);
   CallResult<sqs::GetQueueUrlResponse> get_queue_url(const sqs::GetQueueUrlRequest& request);
   CallResult<sqs::ListQueuesResponse> list_queues(const sqs::ListQueuesRequest& request);
@@ -145,6 +149,7 @@ class Client {
   Random& random_;
   const Logger& log_;
   Sleeper& sleeper_;
+  std::atomic<bool> given_up_{false};
   std::atomic<std::int64_t> lead_ms_;  // kNoLead before the first Date
 };
 

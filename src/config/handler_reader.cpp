@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <span>
 
 #include "base/encoding.h"
 #include "base/suggest.h"
@@ -18,6 +19,7 @@ namespace ferry::config {
 namespace {
 
 constexpr Millis kTimeoutMax = Seconds(43'200 - 60);  // SQS hides no message for longer than 12 hours in total
+constexpr int kPoisonAfterMax = 1'000;
 constexpr std::size_t kUrlBytesMax = 2'048;
 constexpr std::size_t kHeaderBytesMax = 256;
 constexpr std::string_view kFileReference = "file:";
@@ -107,11 +109,12 @@ std::optional<std::string> url_problem(std::string_view url) {
 }
 
 void refuse_keys_of_the_other_kind(TableReader& reader, bool http) {
-  constexpr std::array<std::string_view, 6> kOfPrograms = {"kill_grace",       "stdin",  "environment",
-                                                           "pass_environment", "limits", "no_new_privs"};
+  constexpr std::array<std::string_view, 7> kOfPrograms = {"kill_grace",       "poison_after", "stdin",       "environment",
+                                                           "pass_environment", "limits",       "no_new_privs"};
   constexpr std::array<std::string_view, 6> kOfEndpoints = {"content", "content_type", "socket",
                                                             "proxy",   "ca_file",      "signing_key"};
-  for (const std::string_view key : http ? kOfPrograms : kOfEndpoints) {
+  const std::span<const std::string_view> others = http ? std::span<const std::string_view>(kOfPrograms) : kOfEndpoints;
+  for (const std::string_view key : others) {
     if (reader.has(key))
       reader.problem(key, http ? "has no use with http, only with handler" : "has no use with handler, only with http");
   }
@@ -167,9 +170,12 @@ void read_program_keys(TableReader& reader, HandlerSpec& handler, Problems& prob
     handler.input = HandlerInput::None;
   } else if (input == "envelope") {
     handler.input = HandlerInput::Envelope;
+  } else if (input == "line") {
+    handler.input = HandlerInput::Line;
   } else if (input != "body") {
-    reader.problem("stdin", "must be \"body\", \"envelope\" or \"none\"");
+    reader.problem("stdin", "must be \"body\", \"line\", \"envelope\" or \"none\"");
   }
+  handler.poison_after = static_cast<int>(reader.integer("poison_after", 0, kPoisonAfterMax).value_or(handler.poison_after));
   handler.no_new_privileges = reader.boolean("no_new_privs").value_or(true);
   read_environment(reader, handler, problems);
   read_limits(reader, handler, problems);

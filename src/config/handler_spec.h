@@ -17,6 +17,7 @@ namespace ferry::config {
 /// What a program finds on its standard input, and an endpoint as the body of the request.
 enum class HandlerInput {
   Body,      ///< the message's body, byte for byte
+  Line,      ///< programs only: the body, and a line break if it does not end with one
   Envelope,  ///< JSON: the whole message (docs/worker.md, "The envelope")
   None,      ///< programs only
 };
@@ -51,6 +52,7 @@ struct HandlerSpec {
   std::string program;               ///< absolute path; empty until resolve_programs()
   Millis timeout{Seconds(300)};
   Millis kill_grace{Seconds(5)};  ///< between SIGTERM and SIGKILL
+  int poison_after = 3;           ///< a message whose attempts were so often killed by a signal is refused; 0: none is
   int concurrency = 0;            ///< at most so many at a time; 0: only the worker's slots limit it
   HandlerInput input = HandlerInput::Body;
   std::map<std::string, std::string> environment;  ///< constants

@@ -285,6 +285,14 @@ std::vector<std::string> Handoff::request_names() const {
   return names;
 }
 
+Millis Handoff::longest_kill_grace() const {
+  Millis longest{0};
+  for (const RequestType& request : requests) {
+    if (request.handler) longest = std::max(longest, request.handler->kill_grace);
+  }
+  return longest;
+}
+
 std::string ConfigErrors::text() const {
   return fmt::format("{}", fmt::join(messages, "\n"));
 }

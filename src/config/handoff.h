@@ -84,6 +84,8 @@ struct Handoff {
 
   const RequestType* find(std::string_view name) const;
   std::vector<std::string> request_names() const;
+  /// The longest `kill_grace` of a handler.
+  Millis longest_kill_grace() const;
 };
 
 /// Everything that is wrong, each a sentence that starts with "FILE:LINE: ".

@@ -201,7 +201,7 @@ void Claims::end_failed(Question& question, const Error& error, Tasks& tasks) {
   }
   noted(error);
   ++question.attempts;
-  const bool again = !is_final(error) && question.attempts < use_.commit_attempts_max;
+  const bool again = !given_up_ && !is_final(error) && question.attempts < use_.commit_attempts_max;
   said_.push_back(fmt::format("{}: its outcome cannot be recorded: {}{}", question.message_id, error.message,
                               again ? "; trying again" : "; its message is left as it is"));
   if (again) {
@@ -227,6 +227,16 @@ void Claims::look_again() {
       waiting_.push_back(std::move(at->question));
       at = again_.erase(at);
     }
+  }
+  submit_what_waits();
+}
+
+void Claims::give_up() {
+  {
+    const std::lock_guard lock(mutex_);
+    given_up_ = true;
+    for (Again& one : again_) waiting_.push_back(std::move(one.question));
+    again_.clear();
   }
   submit_what_waits();
 }

@@ -102,6 +102,8 @@ class Claims {
 
   /// Asks again what failed and is due. To be called often; does not block.
   void look_again();
+  /// An outcome that the ledger does not take is not brought again. For good; does not block.
+  void give_up();
   /// Prolongs the claims that are due (a third of the visibility timeout after the last time), all in one transaction. Does not
   /// block. To be called at least every twelfth of the visibility timeout.
   void renew();
@@ -173,6 +175,7 @@ class Claims {
   std::size_t on_the_way_ = 0;  // submissions of questions
   std::size_t asked_ = 0;       // submissions that are not answered to the end, renewals too
   std::vector<std::string> said_;
+  bool given_up_ = false;
   int failures_ = 0;  // of claims, in a row
   SteadyTime closed_until_{};
   std::optional<std::string> broken_;

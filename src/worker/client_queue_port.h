@@ -17,6 +17,7 @@ class ClientQueuePort final : public QueuePort {
   client::CallResult<std::vector<EntryFailure>> remove(std::span<const std::string> receipt_handles) override;
   client::CallResult<std::vector<EntryFailure>> change_visibility(std::span<const VisibilityChange> changes) override;
   client::CallResult<QueueCounts> counts() override;
+  void give_up() override { client_.give_up(); }
   client::CallResult<void> send_to_dead_letters(const sqs::Message& message) override;
 
  private:

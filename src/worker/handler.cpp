@@ -36,6 +36,7 @@ std::string_view HandlerCall::input() const {
   switch (spec->input) {
     case config::HandlerInput::Body:
       return message->body;
+    case config::HandlerInput::Line:
     case config::HandlerInput::Envelope:
       return envelope;
     case config::HandlerInput::None:

@@ -71,7 +71,7 @@ struct HandlerCall {
   std::int64_t attempt = 0;             ///< counted from 1
   std::optional<TraceContext> trace{};  ///< for what it does: the sender's trace, a span of this attempt's own
   Timestamp deadline{};                 ///< for it to know; what counts is spec->timeout from the start
-  std::string envelope{};               ///< with HandlerInput::Envelope
+  std::string envelope{};               ///< what HandlerInput::Envelope and Line ask for
   std::vector<std::string> argv{};      ///< of a program, like the next two
   std::vector<std::string> environment{};
   std::string working_folder{};

@@ -23,6 +23,7 @@ MessageFlow::MessageFlow(FlowOptions options, Parts parts)
       refused_(options_.remembered_ids_max),
       failed_(options_.remembered_ids_max),
       deferred_(options_.remembered_ids_max),
+      crashed_(options_.remembered_ids_max),
       fifo_(options_.queue.ends_with(kFifoSuffix)) {
   if (options_.ledger.ledger != nullptr)
     claims_.emplace(options_.ledger, options_.settings.visibility,

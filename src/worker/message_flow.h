@@ -108,6 +108,10 @@ class MessageFlow {
   void bring_outcomes() {
     if (claims_) claims_->look_again();
   }
+  /// Outcomes that the ledger does not take at once are left; does not block.
+  void give_up_outcomes() {
+    if (claims_) claims_->give_up();
+  }
   /// The ledger's say, if there is one: Claims::pause_left() and Claims::broken().
   Millis ledger_pause() const { return claims_ ? claims_->pause_left() : Millis(0); }
   std::optional<std::string> ledger_broken() const { return claims_ ? claims_->broken() : std::nullopt; }
@@ -149,6 +153,7 @@ class MessageFlow {
   using AttemptPtr = std::shared_ptr<Attempt>;  // of whoever brings it on: runner, ledger, pool, one after the other
   bool may_block_after(const Attempt& attempt) const;
   void handler_ended(const AttemptPtr& attempt);
+  void look_for_poison(Attempt& attempt);
   void commit_transaction(const AttemptPtr& attempt);
   void record(const AttemptPtr& attempt, std::optional<Claims::Ended> committed);
   void settle(const Attempt& attempt, const Ending& ending, Claims::Ended ended);
@@ -189,6 +194,7 @@ class MessageFlow {
   RememberedIds refused_;
   RememberedIds failed_;
   RememberedIds deferred_;
+  RememberedCounts crashed_;
   std::vector<std::string> refused_held_;
   const bool fifo_;
   Hands hands_;

@@ -26,6 +26,10 @@ std::string shown_parameter(const Job& job) {
   return job.route.parameter.empty() ? std::string() : fmt::format(" \"{}\"", clip(job.route.parameter, kShownParameterBytesMax));
 }
 
+std::string as_line(const std::string& body) {
+  return body.ends_with('\n') ? body : body + "\n";
+}
+
 int attempt_of(const Job& job, const std::optional<ledger::Claim>& claim) {
   if (!claim) return receive_count(job.message);
   return static_cast<int>(std::clamp<std::int64_t>(claim->attempt, 1, std::numeric_limits<int>::max()));
@@ -50,6 +54,7 @@ HandlerCall MessageFlow::call_for(const Job& job, const ClaimHeld& claim) const 
   if (job.trace) call.trace = TraceContext{job.trace->span.traceparent(), job.trace->state};
   call.deadline = parts_.clock.wall() + type.handler->timeout;
   if (type.handler->input == config::HandlerInput::Envelope) call.envelope = build_envelope(call);
+  if (type.handler->input == config::HandlerInput::Line) call.envelope = as_line(job.message.body);
   if (type.handler->http || type.handler->argv.empty()) return call;  // an endpoint, or a function of this process
   call.argv = job.route.argv;
   call.environment = build_environment(call, {&options_.settings, options_.environment});
@@ -194,11 +199,23 @@ void MessageFlow::release_claim(const JobPtr& job) {
 // recorded from here on. Of a handler whose work is done in the ledger's transaction, the end is known when that has ended.
 void MessageFlow::handler_ended(const AttemptPtr& attempt) {
   HandlerResult& result = attempt->result;
+  if (result.end == HandlerEnd::Crashed) look_for_poison(*attempt);
   if (!result.with || result.end != HandlerEnd::Done) return record(attempt, std::nullopt);
   if (attempt->claim) return commit_transaction(attempt);
   result.end = HandlerEnd::OurFault;
   result.detail = "it works in the ledger's transaction, and there is no ledger";
   record(attempt, std::nullopt);
+}
+
+// What kills its handler again and again would do so for ever.
+void MessageFlow::look_for_poison(Attempt& attempt) {
+  const int limit = attempt.job->route.request->handler->poison_after;
+  if (limit == 0) return;
+  const std::lock_guard lock(mutex_);
+  const int crashes = crashed_.add(attempt.job->message.message_id);
+  if (crashes < limit) return;
+  attempt.result.end = HandlerEnd::Rejected;
+  attempt.result.detail += fmt::format(", {} times: it is poison", crashes);
 }
 
 void MessageFlow::commit_transaction(const AttemptPtr& attempt) {

@@ -29,6 +29,8 @@ StopPlan::Demands StopPlan::update(int stop_requests, SteadyTime now) {
   demands.cancel_poll = stop_requests > 1 || waited >= drain_timeout_ / 4;
   if (stop_requests > 1 || waited >= drain_timeout_) demands.interrupt = 1;
   if (stop_requests > 2) demands.interrupt = 2;
+  if (demands.interrupt > 0 && !interrupted_) interrupted_ = stop_requests > 1 ? now : *first_seen_ + drain_timeout_;
+  demands.give_up = interrupted_ && now - *interrupted_ >= end_time_;
   return demands;
 }
 

@@ -39,20 +39,24 @@ class DrainRule {
 };
 
 /// From "stop" to the end. First request: no new polls; the one that is out is waited for, but no longer than a quarter of the
-/// drain timeout; handlers go on until the drain timeout is over. Second: handlers are terminated. Third: they are killed.
+/// drain timeout; handlers go on until the drain timeout is over. Second: handlers are terminated. Third: they are killed. The
+/// end time after the drain timeout, or after the second request, what is left is given up.
 class StopPlan {
  public:
-  explicit StopPlan(Millis drain_timeout) : drain_timeout_(drain_timeout) {}
+  StopPlan(Millis drain_timeout, Millis end_time) : drain_timeout_(drain_timeout), end_time_(end_time) {}
 
   struct Demands {
     bool cancel_poll = false;
     int interrupt = 0;  ///< see InterruptLevel
+    bool give_up = false;
   };
   Demands update(int stop_requests, SteadyTime now);
 
  private:
   Millis drain_timeout_;
+  Millis end_time_;
   std::optional<SteadyTime> first_seen_;
+  std::optional<SteadyTime> interrupted_;
 };
 
 }  // namespace ferry::worker

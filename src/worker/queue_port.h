@@ -58,6 +58,8 @@ class QueuePort {
   virtual client::CallResult<std::vector<EntryFailure>> remove(std::span<const std::string> receipt_handles) = 0;
   virtual client::CallResult<std::vector<EntryFailure>> change_visibility(std::span<const VisibilityChange> changes) = 0;
   virtual client::CallResult<QueueCounts> counts() = 0;
+  /// All calls but receive(), under way or to come, end as Cancelled soon. For good.
+  virtual void give_up() {}
   /// Puts a copy of a message into the dead-letter queue.
   virtual client::CallResult<void> send_to_dead_letters(const sqs::Message& message) = 0;
 };

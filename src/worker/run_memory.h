@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <deque>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace ferry::worker {
@@ -28,6 +29,27 @@ class RememberedIds {
  private:
   std::size_t ids_max_;
   std::unordered_set<std::string> ids_;
+  std::deque<std::string> order_;
+};
+
+/// How often each id was added; of the ids that were added first, the oldest are forgotten. Not thread-safe.
+class RememberedCounts {
+ public:
+  explicit RememberedCounts(std::size_t ids_max) : ids_max_(ids_max) {}
+  /// How often it was added by now.
+  int add(const std::string& id) {
+    const int count = ++counts_[id];
+    if (count == 1) order_.push_back(id);
+    if (order_.size() > ids_max_) {
+      counts_.erase(order_.front());
+      order_.pop_front();
+    }
+    return count;
+  }
+
+ private:
+  std::size_t ids_max_;
+  std::unordered_map<std::string, int> counts_;
   std::deque<std::string> order_;
 };
 

@@ -16,8 +16,7 @@ constexpr Millis kErrorsToldEvery{60'000};
 constexpr Millis kCountsToldEvery{5'000};
 constexpr Millis kCountsAgain{250};       // between two looks when only the counts hold the end up
 constexpr Millis kSettleTimeMax{60'000};  // for what is left to settle at the end
-constexpr Millis kSettleTimeForced{5'000};
-constexpr std::size_t kSettleCalls = 4;  // of the settler, under way at the same time
+constexpr std::size_t kSettleCalls = 4;   // of the settler, under way at the same time
 constexpr std::size_t kReceiveMost = static_cast<std::size_t>(sqs::kReceiveMessagesMax);
 constexpr Millis kRoomTick{2};  // for a whole receive's room, when there is some
 // What waits for a heartbeat that is on its way waits on the pool, at most ten messages for one call; with an audit trail each
@@ -48,7 +47,8 @@ Worker::Worker(WorkerOptions options, const Router& router, QueuePort& queue, Ha
       random_(random),
       reporter_(reporter),
       stop_(stop),
-      plan_(options_.flow.settings.drain_timeout),
+      plan_(options_.flow.settings.drain_timeout, options_.end_time),
+      life_sign_(options_.life_sign, clock.steady()),
       heartbeat_(options_.flow.settings.visibility, queue, clock, random_, reporter),
       settler_(options_.settler, queue, clock, random_, reporter),
       flow_(options_.flow, {router, queue, heartbeat_, settler_, runner, clock, random_, reporter, interrupt_}),
@@ -67,7 +67,9 @@ RunSummary Worker::run() {
                 const StopPlan::Demands demands = plan_.update(stop_.requests(), clock_.steady());
                 if (demands.cancel_poll) cancel_poll_ = true;
                 if (interrupt_.exchange(demands.interrupt) != demands.interrupt) runner_.interrupt(demands.interrupt);
+                if (demands.give_up) give_up();
                 dispatcher_->look_again();
+                life_sign_.look(clock_.steady(), [this](std::function<void()> task) { dispatcher_->post(std::move(task)); });
                 flow_.bring_outcomes();
                 return kWatchTick;
               }),
@@ -110,6 +112,7 @@ WorkerStatus Worker::status() const {
 }
 
 std::optional<RunEnd> Worker::next_step() {
+  life_sign_.stepped(clock_.steady());
   if (stop_.requests() > 0) return RunEnd::Stopped;
   if (is_poll() && options_.time_max && clock_.steady() - began_ >= *options_.time_max) return RunEnd::LimitReached;
   if (is_poll() && options_.messages_max && in_the_count() >= *options_.messages_max) {
@@ -281,8 +284,16 @@ void Worker::pause(Millis duration) {
   }
 }
 
+// Calls that hang end now, and nothing is tried again.
+void Worker::give_up() {
+  if (given_up_.exchange(true)) return;
+  queue_.give_up();
+  flow_.give_up_outcomes();
+}
+
 void Worker::finish(Loops& loops) {
   closing_ = true;
+  life_sign_.ending();
   if (receivers_) receivers_->stop();
   flow_.close_lanes();
   for (const JobPtr& job : dispatcher_->take_waiting()) flow_.give_up(*job);
@@ -292,8 +303,8 @@ void Worker::finish(Loops& loops) {
   const SteadyTime began = clock_.steady();
   loops.flush_soon();
   while (settler_.waiting() > 0) {
-    const Millis limit = stop_.requests() > 1 ? kSettleTimeForced : kSettleTimeMax;
-    if (clock_.steady() - began >= limit) {
+    if (given_up_ || clock_.steady() - began >= kSettleTimeMax) {
+      give_up();
       reporter_.warn(fmt::format("{} messages could not be settled before the end; they come again", settler_.waiting()));
       break;
     }

@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "worker/backoff.h"
+#include "worker/life_sign.h"
 #include "worker/message_flow.h"
 #include "worker/poll_rules.h"
 #include "worker/queue_port.h"
@@ -35,7 +36,9 @@ struct WorkerOptions {
   int poll_errors_max = 10;                                            ///< Poll: receive errors in a row that end it
   std::optional<std::uint64_t> messages_max;                           ///< Poll
   std::optional<Millis> time_max;                                      ///< Poll
-  DrainRule::Goal goal = DrainRule::Goal::NothingToDo;                 ///< Poll
+  Millis end_time{9'000};  ///< after the drain timeout, or the second stop: then what could not be settled is left
+  DrainRule::Goal goal = DrainRule::Goal::NothingToDo;  ///< Poll
+  LifeSign::Options life_sign;                          ///< for whoever watches that the run does not hang
 };
 
 enum class RunEnd {
@@ -81,6 +84,7 @@ class Worker {
   std::optional<QueueCounts> look_at_counts();
   void tell_counts(std::string_view when);
   void finish(Loops& loops);
+  void give_up();
   void pause(Millis duration);
   Seconds wait_time() const;
   bool is_poll() const { return options_.flow.mode == RunMode::Poll; }
@@ -94,6 +98,8 @@ class Worker {
   const StopFlag& stop_;
   StopPlan plan_;  // the watching thread's
   std::atomic<bool> cancel_poll_{false};
+  std::atomic<bool> given_up_{false};
+  LifeSign life_sign_;
   std::atomic<bool> closing_{false};  // what is received from now on goes back
   std::mutex accepting_;              // FIFO: held while the messages of one answer are taken, or two answers would mix
   InterruptLevel interrupt_{0};

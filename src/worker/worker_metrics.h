@@ -98,6 +98,7 @@ class MeteredPort final : public QueuePort {
   client::CallResult<std::vector<EntryFailure>> remove(std::span<const std::string> receipt_handles) override;
   client::CallResult<std::vector<EntryFailure>> change_visibility(std::span<const VisibilityChange> changes) override;
   client::CallResult<QueueCounts> counts() override { return inner_.counts(); }
+  void give_up() override { inner_.give_up(); }
   client::CallResult<void> send_to_dead_letters(const sqs::Message& message) override;
 
  private:

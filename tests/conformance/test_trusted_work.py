@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 import uuid
@@ -162,6 +163,22 @@ def test_a_running_worker_takes_keys_back_and_keeps_what_it_knew_when_the_new_fi
         wait_until(lambda: says("is revoked in"), 20, "the refusal")
         assert says("was read again: 1 senders, 1 revoked keys")
         assert handled(folder) == ["first", "second"]
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+def test_sighup_reads_the_file_of_senders_again_and_ends_nothing(ferry, queue, folder, server):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_ENDPOINT_URL_SQS": server.url, "AWS_EC2_METADATA_DISABLED": "true"}
+    with open(folder / "said", "w") as said:
+        worker = subprocess.Popen([binary(), "work", queue, "--wait", "1s"], env=environment, cwd=folder, stderr=said, stdout=subprocess.DEVNULL)
+    try:
+        ferry("send", queue, "--request", "Enable", "first", "--sign", "alice")
+        wait_until(lambda: handled(folder) == ["first"], 20, "the first")
+        worker.send_signal(signal.SIGHUP)
+        ferry("send", queue, "--request", "Enable", "second", "--sign", "alice")
+        wait_until(lambda: handled(folder) == ["first", "second"], 20, "the second")
+        assert "was read again: 1 senders" in (folder / "said").read_text()
     finally:
         worker.terminate()
         assert worker.wait(30) == 0

@@ -143,12 +143,12 @@ def test_service(shell):
     assert oct(file.stat().st_mode & 0o777) == "0o644"
     service = parse(file.read_text())["Service"]
     assert service["ExecStart"] == f"{binary()} work jobs --config {shell.folder}/handoff.toml --concurrency 8"
-    assert (service["Type"], service["KillMode"], service["TimeoutStopSec"]) == ("exec", "mixed", "32")  # 20 + 7 + 5
+    assert (service["Type"], service["KillMode"], service["TimeoutStopSec"]) == ("notify", "mixed", "32")  # 20 + 7 + 5
     for name, value in {"Restart": "on-failure", "DynamicUser": "yes", "StateDirectory": "ferry-work-jobs", "NoNewPrivileges": "yes",
                         "ProtectSystem": "strict"}.items():
         assert service[name] == value
     verify(file)
-    assert parse(shell.run("worker", "unit", "jobs"))["Service"]["Type"] == "exec"
+    assert parse(shell.run("worker", "unit", "jobs"))["Service"]["Type"] == "notify"
 
 
 def test_timer(shell):

@@ -8,6 +8,7 @@ import unittest
 import include_direction
 import mutants
 import source_rules
+import traps
 
 
 class IncludeDirection(unittest.TestCase):
@@ -128,6 +129,30 @@ class Mutants(unittest.TestCase):
         self.assertIn("two mutants", self.faults("sync();\n", self.TABLE * 2)[0])
         self.assertIn("file, old and new", self.faults("sync();\n", self.TABLE.replace('new = ""\n', ""))[0])
         self.assertIn("no mutant", self.faults("sync();\n", "")[0])
+
+
+class Traps(unittest.TestCase):
+    def faults(self, *rows):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in {"docs/traps.md": "\n".join(rows), "tests/unit/a_test.cpp": "TEST_F(Suite, Name) {}\n",
+                               "tests/conformance/test_a.py": "def test_it():\n"}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            return traps.check(root)[1]
+
+    def test_rows_in_order_with_tests_that_are_there(self):
+        self.assertEqual([], self.faults("| 1 | a | b | `Suite.Name` |", "| 2 | a | b | `test_a.py::test_it` |"))
+
+    def test_a_missing_number_is_seen(self):
+        self.assertIn("where 2 is expected", self.faults("| 1 | a | b | `Suite.Name` |", "| 3 | a | b | `Suite.Name` |")[0])
+
+    def test_a_test_that_is_not_there_is_seen(self):
+        self.assertIn("no test", self.faults("| 1 | a | b | `Suite.Other` |")[0])
+        self.assertIn("no test", self.faults("| 1 | a | b | `test_a.py::test_other` |")[0])
+
+    def test_a_row_without_a_test_is_seen(self):
+        self.assertIn("needs", self.faults("| 1 | a | b | |")[0])
 
 
 if __name__ == "__main__":

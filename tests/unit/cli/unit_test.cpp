@@ -39,7 +39,7 @@ UnitInput input() {
 TEST(Units, AServiceIsStoppedAsTheWorkerNeedsIt) {
   const std::string text = service_unit(input());
   EXPECT_THAT(text, HasSubstr("\nExecStart=/usr/bin/ferry work q --config \"/etc/my ferry/handoff.toml\"\n"));
-  EXPECT_THAT(text, HasSubstr("\nType=exec\n"));
+  EXPECT_THAT(text, HasSubstr("\nType=notify\n"));
   EXPECT_THAT(text, HasSubstr("\nKillMode=mixed\n"));
   EXPECT_THAT(text, HasSubstr("\nTimeoutStopSec=41\n")) << "rounded up";
   EXPECT_THAT(text, HasSubstr("\nRestart=on-failure\n"));

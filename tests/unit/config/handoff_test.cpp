@@ -78,6 +78,25 @@ TEST(Handoff, EveryKeyIsRead) {
   EXPECT_EQ(handoff->find("enable"), nullptr);
 }
 
+TEST(Handoff, PoisonAndLinesAreRead) {
+  const auto handoff = parse(R"(
+[request.A]
+handler = ["./a"]
+stdin = "line"
+poison_after = 1000
+[request.B]
+handler = ["./b"]
+poison_after = 0
+[request.C]
+handler = ["./c"]
+)");
+  ASSERT_TRUE(handoff) << handoff.error().text();
+  EXPECT_EQ(handoff->find("A")->handler->input, HandlerInput::Line);
+  EXPECT_EQ(handoff->find("A")->handler->poison_after, 1'000);
+  EXPECT_EQ(handoff->find("B")->handler->poison_after, 0);
+  EXPECT_EQ(handoff->find("C")->handler->poison_after, 3);
+}
+
 TEST(Handoff, EmptyFileHasDefaults) {
   const auto handoff = parse("");
   ASSERT_TRUE(handoff);
@@ -242,7 +261,10 @@ const BadCase kBadCases[] = {
     {"[request.Enable]\nparameter = { type = \"intger\" }",
      "parameter.type is \"intger\"; there are text, enum, pattern and integer; did you mean integer?"},
     {"[request.Enable]\nparameter = { max_length = 3 }", "parameter.type is missing"},
-    {"[request.Enable]\nstdin = \"json\"", "request.Enable.stdin must be \"body\", \"envelope\" or \"none\""},
+    {"[request.Enable]\nstdin = \"json\"", "request.Enable.stdin must be \"body\", \"line\", \"envelope\" or \"none\""},
+    {"[request.E]\nhandler = [\"./a\"]\npoison_after = 1001", "request.E.poison_after is 1001; it must be from 0 to 1000"},
+    {"[request.E]\nhandler = [\"./a\"]\npoison_after = -1", "request.E.poison_after is -1"},
+    {"[request.E]\nhttp = \"http://x\"\npoison_after = 3", "has no use with http"},
     {"[request.Enable]\nenvironment = { FERRY_QUEUE = \"1\" }", "FERRY_QUEUE is set by the worker itself"},
     {"[request.Enable]\npass_environment = [\"FERRY_ATTR_X\"]", "FERRY_ATTR_X is set by the worker itself"},
     {"[request.Enable]\npass_environment = [\"PATH\"]", "PATH is set by the worker itself"},

@@ -89,6 +89,14 @@ TEST_F(HttpRunnerTest, PostsTheBodyAsItIs) {
   EXPECT_EQ(header_of(requests_[0], "Expect"), "");
 }
 
+TEST_F(HttpRunnerTest, NoAttributeChoosesThePath) {
+  for (const char* name : {"beanstalk.sqsd.path", "beanstalk.sqsd.scheduled_time", "path", "url"})
+    message_.message_attributes.push_back({name, {"String", "/admin", std::nullopt, false}});
+  EXPECT_EQ(answered(http_answer(200, "")).end, HandlerEnd::Done);
+  ASSERT_EQ(requests_.size(), 1u);
+  EXPECT_TRUE(requests_[0].starts_with("POST /work?a=1 HTTP/1.1\r\n")) << requests_[0].substr(0, 100);
+}
+
 TEST_F(HttpRunnerTest, EnvelopeIsTheBody) {
   spec_.input = config::HandlerInput::Envelope;
   TinyServer server([&](const std::string& request, int) {

@@ -50,6 +50,17 @@ class MemoryQueue final : public QueuePort {
   void set_fault(Fault fault);
   /// After the call has had its effect: its answer is lost.
   void set_lost_answer(Fault lost);
+  /// A call of this kind is never answered, and ends when the port is given up.
+  void hang(Call call) {
+    set_fault([this, call](Call made) -> std::optional<client::CallError> {
+      if (made != call) return std::nullopt;
+      ++hanging_;
+      while (!given_up_) sleep_for(Millis(1));
+      return client::CallError{client::CallError::Kind::Cancelled, "", 0, "cancelled"};
+    });
+  }
+  int hanging() const { return hanging_; }
+  void give_up() override { given_up_ = true; }
   /// How often each message was removed; messages that are left.
   std::map<std::string, int> removals() const;
   std::map<std::string, StoredMessage> stored() const;
@@ -72,6 +83,8 @@ class MemoryQueue final : public QueuePort {
   std::vector<std::string> dead_letters_;
   int next_id_ = 1;
   int next_handle_ = 1;
+  std::atomic<int> hanging_{0};
+  std::atomic<bool> given_up_{false};
   std::atomic<int> receive_calls_{0};
   std::atomic<int> most_asked_for_{0};
 };

@@ -295,7 +295,7 @@ TEST(DrainRule, EmptyMeansDelayedAndInFlightToo) {
 
 TEST(StopPlan, PollThenHandlersThenKill) {
   ManualClock clock;
-  StopPlan plan(Seconds(20));
+  StopPlan plan(Seconds(20), Seconds(8));
   EXPECT_FALSE(plan.update(0, clock.steady()).cancel_poll);
   clock.advance(Seconds(100));
   StopPlan::Demands demands = plan.update(1, clock.steady());
@@ -311,9 +311,31 @@ TEST(StopPlan, PollThenHandlersThenKill) {
   EXPECT_EQ(plan.update(3, clock.steady()).interrupt, 2);
 }
 
+TEST(StopPlan, GivesUpWhenTheEndTimeAfterTheDrainTimeoutIsOver) {
+  ManualClock clock;
+  StopPlan plan(Seconds(20), Seconds(8));
+  plan.update(1, clock.steady());
+  clock.advance(Millis(27'999));
+  EXPECT_FALSE(plan.update(1, clock.steady()).give_up);
+  clock.advance(Millis(1));
+  EXPECT_TRUE(plan.update(1, clock.steady()).give_up);
+}
+
+TEST(StopPlan, ASecondRequestBringsTheEndForward) {
+  ManualClock clock;
+  StopPlan plan(Seconds(20), Seconds(8));
+  plan.update(1, clock.steady());
+  clock.advance(Seconds(1));
+  plan.update(2, clock.steady());
+  clock.advance(Millis(7'999));
+  EXPECT_FALSE(plan.update(2, clock.steady()).give_up);
+  clock.advance(Millis(1));
+  EXPECT_TRUE(plan.update(2, clock.steady()).give_up);
+}
+
 TEST(StopPlan, SecondSignalIsNow) {
   ManualClock clock;
-  StopPlan plan(Seconds(20));
+  StopPlan plan(Seconds(20), Seconds(8));
   plan.update(1, clock.steady());
   const StopPlan::Demands demands = plan.update(2, clock.steady());
   EXPECT_TRUE(demands.cancel_poll);

@@ -180,6 +180,13 @@ TEST_F(ProcessRunnerTest, EnvelopeIsTheInput) {
   EXPECT_EQ(run("test -z \"$(cat)\"", "body").end, HandlerEnd::Done);
 }
 
+TEST_F(ProcessRunnerTest, LineIsWhatWasMadeOfTheBody) {
+  spec_.input = config::HandlerInput::Line;
+  HandlerCall call = call_of("read -r line && test \"$line\" = body", "body");
+  call.envelope = "body\n";
+  EXPECT_EQ(run_to_the_end(runner_, call).end, HandlerEnd::Done);
+}
+
 TEST_F(ProcessRunnerTest, LimitsHold) {
   spec_.limits = {std::uint64_t{64} << 20, 7, 20, 4'000'000};
   EXPECT_EQ(run("ulimit -v; ulimit -t; ulimit -n").end, HandlerEnd::Done);

@@ -1,77 +1,18 @@
-// The whole worker over a queue in memory, handlers being functions.
-
-#include "worker/worker.h"
+// What a worker does with messages, receives and their errors; stopping_test.cpp has its end.
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
+#include <algorithm>
 #include <thread>
 
-#include "capture.h"
-#include "memory_queue.h"
+#include "worker_fixture.h"
 
 namespace ferry::worker {
 namespace {
 
-using testing_support::Capture;
-using testing_support::MemoryQueue;
 using testing_support::service_error;
-using testing_support::ThreadRunner;
-using Call = MemoryQueue::Call;
-
-class WorkerTest : public testing::Test {
- protected:
-  WorkerTest() {
-    auto parsed = config::parse_handoff({R"(
-[request.Enable]
-parameter = { type = "text", max_length = 20 }
-handler = ["./enable", "{attr:Enable}"]
-[request.Disable]
-handler = ["./disable", "{attr:Disable}"]
-concurrency = 1
-)",
-                                         "handoff.toml", "/"});
-    FERRY_CHECK(parsed.has_value());
-    handoff_ = std::move(*parsed);
-    options_.flow.mode = RunMode::Poll;
-    options_.flow.queue = "q";
-    options_.flow.settings.concurrency = 4;
-    options_.flow.settings.visibility = Seconds(3);
-    options_.flow.settings.wait = Seconds(0);
-    options_.flow.settings.drain_timeout = Seconds(20);
-    options_.flow.backoff = {Seconds(30), Seconds(60)};
-    options_.flow.environment = [](const std::string&) { return std::nullopt; };
-    options_.settler.gather = Millis(1);
-    options_.settler.pause = {Millis(1), Millis(5)};
-    options_.receive_pause = {Millis(1), Millis(5)};
-  }
-
-  RunSummary run(ThreadRunner::Function function) {
-    ThreadRunner runner(std::move(function));
-    const Router router(handoff_);
-    Worker worker(options_, router, queue_, runner, clock_, random_, capture_.reporter(), stop_);
-    return worker.run();
-  }
-  ThreadRunner::Function ends_with(HandlerEnd end) {
-    return [this, end](const HandlerCall& call, const InterruptLevel&) {
-      const std::lock_guard lock(mutex_);
-      handled_.push_back(call.argv.at(1));
-      return HandlerResult{end, "as told"};
-    };
-  }
-  ThreadRunner::Function done() { return ends_with(HandlerEnd::Done); }
-  std::int64_t visible() { return queue_.counts()->visible; }
-
-  SystemClock clock_;
-  SeededRandom random_{3};
-  Capture capture_{clock_};
-  MemoryQueue queue_{clock_};
-  StopFlag stop_;
-  config::Handoff handoff_;
-  WorkerOptions options_;
-  std::mutex mutex_;
-  std::vector<std::string> handled_;
-};
+using testing_support::WorkerTest;
+using Call = testing_support::MemoryQueue::Call;
 
 TEST_F(WorkerTest, PollHandlesEachOnceAndEnds) {
   for (int i = 0; i < 57; ++i) queue_.add(i % 3 == 0 ? "Disable" : "Enable", "p" + std::to_string(i));
@@ -326,6 +267,21 @@ TEST_F(WorkerTest, WorkOutlivesAnyNumberOfReceiveErrors) {
   EXPECT_GE(errors, 40);
 }
 
+TEST_F(WorkerTest, PausesGrowWhileReceivesFail) {
+  options_.flow.mode = RunMode::Work;
+  options_.receive_pause = {Millis(40), Millis(10'000)};
+  std::vector<SteadyTime> calls;
+  queue_.set_fault([&](Call call) -> std::optional<client::CallError> {
+    if (call != Call::Receive) return std::nullopt;
+    calls.push_back(clock_.steady());
+    if (calls.size() == 5) stop_.request(SIGTERM);
+    return client::CallError{client::CallError::Kind::NotReachable, "", 0, "no server"};
+  });
+  run(done());
+  ASSERT_EQ(calls.size(), 5u);
+  for (std::size_t i = 1; i < calls.size(); ++i) EXPECT_GE(calls[i] - calls[i - 1], Millis(20)) << "half of the base at least";
+}
+
 TEST_F(WorkerTest, PollGivesUpWhenErrorsDoNotEnd) {
   queue_.set_fault([](Call call) -> std::optional<client::CallError> {
     if (call != Call::Receive) return std::nullopt;
@@ -392,65 +348,6 @@ TEST_F(WorkerTest, TimeLimitEnds) {
   EXPECT_LE(summary.tally.handled, 1u);
 }
 
-TEST_F(WorkerTest, StopLetsRunningOnesFinishAndGivesBackTheRest) {
-  options_.flow.mode = RunMode::Work;
-  for (int i = 0; i < 3; ++i) queue_.add("Disable", "x");  // one at a time: two wait in the dispatcher
-  std::atomic<int> begun{0};
-  const RunSummary summary = run([&](const HandlerCall&, const InterruptLevel& interrupt) {
-    ++begun;
-    while (queue_.stored().size() < 3 || queue_.counts()->in_flight < 3) sleep_for(Millis(1));
-    stop_.request(SIGTERM);
-    while (queue_.counts()->in_flight > 1) sleep_for(Millis(1));  // the others are given back while this one runs
-    EXPECT_EQ(interrupt.load(), 0);
-    return HandlerResult{};
-  });
-  EXPECT_EQ(summary.end, RunEnd::Stopped);
-  EXPECT_EQ(begun, 1);
-  EXPECT_EQ(summary.tally.handled, 1u);
-  EXPECT_EQ(visible(), 2);
-}
-
-TEST_F(WorkerTest, WhatThePollBringsAfterTheStopGoesBackAtOnce) {
-  options_.flow.mode = RunMode::Work;
-  queue_.set_lost_answer([&](Call call) -> std::optional<client::CallError> {
-    if (call == Call::Receive) stop_.request(SIGTERM);  // while the poll was out
-    return std::nullopt;
-  });
-  queue_.add("Enable", "x");
-  const RunSummary summary = run(done());
-  EXPECT_EQ(summary.end, RunEnd::Stopped);
-  EXPECT_TRUE(handled_.empty());
-  EXPECT_EQ(visible(), 1);
-}
-
-TEST_F(WorkerTest, SecondSignalInterruptsAndGivesBack) {
-  options_.flow.mode = RunMode::Work;
-  queue_.add("Enable", "x");
-  const RunSummary summary = run([&](const HandlerCall&, const InterruptLevel& interrupt) {
-    stop_.request(SIGTERM);
-    stop_.request(SIGTERM);
-    while (interrupt.load() == 0) sleep_for(Millis(1));
-    return HandlerResult{HandlerEnd::Interrupted, "interrupted"};
-  });
-  EXPECT_EQ(summary.end, RunEnd::Forced);
-  EXPECT_EQ(summary.tally.interrupted, 1u);
-  EXPECT_EQ(summary.tally.failed, 0u);
-  ASSERT_FALSE(queue_.changes().empty());
-  EXPECT_LE(queue_.changes().back().timeout, Seconds(5));
-}
-
-TEST_F(WorkerTest, DrainTimeoutInterrupts) {
-  options_.flow.mode = RunMode::Work;
-  options_.flow.settings.drain_timeout = Millis(100);
-  queue_.add("Enable", "x");
-  const RunSummary summary = run([&](const HandlerCall&, const InterruptLevel& interrupt) {
-    stop_.request(SIGTERM);
-    while (interrupt.load() == 0) sleep_for(Millis(1));
-    return HandlerResult{HandlerEnd::Interrupted, "interrupted"};
-  });
-  EXPECT_EQ(summary.end, RunEnd::Forced);
-}
-
 TEST_F(WorkerTest, UntilEmptyWaitsForWhatOthersHold) {
   options_.goal = DrainRule::Goal::Empty;
   const std::string id = queue_.add("Enable", "x");
@@ -473,6 +370,49 @@ TEST_F(WorkerTest, HandlerThatAsksForATimeGetsIt) {
   EXPECT_EQ(summary.tally.failed, 1u);
   ASSERT_FALSE(queue_.changes().empty());
   EXPECT_EQ(queue_.changes().back().timeout, Seconds(777));
+}
+
+TEST_F(WorkerTest, LineAddsALineBreakToABodyWithoutOne) {
+  handoff_.requests[0].handler->input = config::HandlerInput::Line;
+  queue_.add("Enable", "a", "one line");
+  queue_.add("Enable", "b", "another\n");
+  std::vector<std::string> inputs;
+  run([&](const HandlerCall& call, const InterruptLevel&) {
+    const std::lock_guard lock(mutex_);
+    inputs.emplace_back(call.input());
+    return HandlerResult{};
+  });
+  std::sort(inputs.begin(), inputs.end());
+  EXPECT_EQ(inputs, (std::vector<std::string>{"another\n", "one line\n"}));
+}
+
+TEST_F(WorkerTest, WhatCrashesItsHandlerTooOftenIsRefused) {
+  options_.flow.mode = RunMode::Work;
+  options_.flow.backoff = {Millis(1), Millis(1)};
+  handoff_.requests[0].handler->poison_after = 3;
+  queue_.add("Enable", "a");
+  std::atomic<int> runs{0};
+  std::thread stopper([&] {
+    while (capture_.count("REFUSED") == 0) sleep_for(Millis(2));
+    stop_.request(SIGTERM);
+  });
+  const RunSummary summary = run([&](const HandlerCall&, const InterruptLevel&) {
+    ++runs;
+    return HandlerResult{HandlerEnd::Crashed, "killed by signal 11"};
+  });
+  stopper.join();
+  EXPECT_EQ(runs, 3);
+  EXPECT_EQ(summary.tally.refused, 1u);
+  EXPECT_EQ(capture_.count("killed by signal 11, 3 times: it is poison"), 1);
+  EXPECT_EQ(queue_.stored().size(), 1u);
+}
+
+TEST_F(WorkerTest, PoisonIsNotLookedForWhereThatIsNotWanted) {
+  handoff_.requests[0].handler->poison_after = 0;
+  queue_.add("Enable", "a");
+  const RunSummary summary = run(ends_with(HandlerEnd::Crashed));
+  EXPECT_EQ(summary.tally.refused, 0u);
+  EXPECT_EQ(summary.tally.failed, 1u);
 }
 
 TEST_F(WorkerTest, BreakerKeepsTheRestAway) {
