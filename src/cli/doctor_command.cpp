@@ -10,6 +10,7 @@
 #include "cli/dlq_parts.h"
 #include "cli/doctor_findings.h"
 #include "cli/queue_scan.h"
+#include "cli/worker_parts.h"
 #include "client/queue_reference.h"
 #include "sqs/names.h"
 #include "sqs/redrive.h"
@@ -87,6 +88,10 @@ class Doctor {
     if (flags_.role != "worker") return;
     const auto resolved = config::resolve_programs(*handoff_);
     if (!resolved) add_config_errors(resolved.error(), "put the program there, or change the handler");
+    for (const auto look : {&examine_files, &examine_live}) {
+      std::vector<Finding> more = look(*handoff_, context_);
+      findings_.insert(findings_.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    }
   }
 
   void add_config_errors(const config::ConfigErrors& errors, const std::string& mend) {

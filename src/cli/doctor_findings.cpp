@@ -43,6 +43,7 @@ class Examination {
       retention_ = number("MessageRetentionPeriod");
       look_at_visibility();
       look_at_dead_letters();
+      look_at_ledger();
       look_at_polling();
       look_at_fifo();
     }
@@ -186,6 +187,22 @@ class Examination {
       add(Severity::Note, "dead-letters", fmt::format("about {} dead letters wait in {}", letters, facts_.dead_letter_name),
           fmt::format("ferry dlq show {}; ferry dlq replay {}", facts_.dead_letter_name, facts_.dead_letter_name));
     }
+  }
+
+  // What is done has to be known for as long as its message can come again.
+  void look_at_ledger() {
+    if (facts_.handoff == nullptr || !facts_.handoff->ledger.enabled) return;
+    std::int64_t life = retention_;
+    if (facts_.dead_letter_attributes) {
+      const std::int64_t kept = parse_integer(attribute_of(*facts_.dead_letter_attributes, "MessageRetentionPeriod")).value_or(0);
+      life = facts_.queue.ends_with(".fifo") ? life + kept : std::max(life, kept);
+    }
+    const std::int64_t known = std::chrono::duration_cast<Seconds>(facts_.handoff->ledger.retention).count();
+    if (known >= life) return;
+    add(Severity::Warning, "ledger-retention",
+        fmt::format("the ledger knows what is done for {} s, and a message can come again for {} s: it would be done twice",
+                    known, life),
+        fmt::format("ledger.retention = \"{}d\" or more in {}", (life + 86'399) / 86'400, facts_.handoff->file));
   }
 
   void look_at_polling() {

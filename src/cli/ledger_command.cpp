@@ -8,6 +8,7 @@
 #include "cli/client_options.h"
 #include "cli/ledger_report.h"
 #include "cli/store_tools.h"
+#include "cli/worker_ledger.h"
 #include "ledger/open_ledger.h"
 
 namespace ferry::cli {
@@ -96,19 +97,6 @@ struct Flags {
   std::string reason;
 };
 
-int exit_code_for(const Error& error) {
-  switch (error.kind) {
-    case ErrorKind::NotFound:
-      return kExitNotFound;
-    case ErrorKind::PermissionDenied:
-      return kExitNotAuthorised;
-    case ErrorKind::Unavailable:
-      return kExitNotReachable;
-    default:
-      return kExitFailed;
-  }
-}
-
 // One run of one subcommand.
 class LedgerRun {
  public:
@@ -141,10 +129,7 @@ class LedgerRun {
     ledger::OpenOptions options;
     options.create = false;
     auto opened = ledger::open_ledger(where, options, context_.clock);
-    if (!opened) {
-      const bool usage_fault = opened.error().kind == ErrorKind::InvalidArgument;
-      return complain(opened.error().message, usage_fault ? kExitUsage : exit_code_for(opened.error()));
-    }
+    if (!opened) return complain(opened.error().message, exit_code_of_ledger(opened.error().kind));
     ledger_ = std::move(*opened);
     return std::nullopt;
   }
@@ -154,7 +139,10 @@ class LedgerRun {
   OutputFormat format() const { return resolve_output(flags.output, context_); }
   void print(const std::string& text) const { write_text(context_.out, text); }
   int complain(std::string_view message, int exit_code) const { return cli::complain(context_, name_, message, exit_code); }
-  int failed(const Error& error) const { return complain(error.message, exit_code_for(error)); }
+  // What a record's state does not allow is no fault of the usage.
+  int failed(const Error& error) const {
+    return complain(error.message, error.kind == ErrorKind::InvalidArgument ? kExitFailed : exit_code_of_ledger(error.kind));
+  }
 
   /// Prints records as the output format says.
   void print_records(const std::vector<ledger::Row>& rows) const {

@@ -7,6 +7,8 @@
 #include "base/encoding.h"
 #include "cli/dlq_parts.h"
 #include "cli/queue_scan.h"
+#include "cli/worker_handlers.h"
+#include "cli/worker_parts.h"
 #include "worker/client_queue_port.h"
 #include "worker/router.h"
 #include "worker/transcript.h"
@@ -41,15 +43,16 @@ class Check {
       : flags_(flags), name_(name), context_(context) {}
 
   // As the worker itself reads them.
-  std::optional<int> read_handlers() {
-    if (!flags_.command.empty()) return read_command();
-    HandoffOrExit found = find_handoff(flags_.config, context_, name_);
-    if (found.exit_code) return found.exit_code;
-    if (!found.handoff) return usage("there is no handoff.toml here; name one with --config");
-    handoff_ = std::move(*found.handoff);
-    if (const auto resolved = config::resolve_programs(handoff_); !resolved) return usage(resolved.error().text());
-    router_.emplace(handoff_);
-    return std::nullopt;
+  std::optional<int> read_handlers() { return cli::read_handlers(flags_, name_, context_, handlers_); }
+
+  // What else of this machine a run would stumble over. An exit code when there is something, everything said.
+  std::optional<int> tell_faults() const {
+    if (!flags_.command.empty()) return std::nullopt;
+    const std::vector<Finding> faults = examine_files(handoff_, context_);
+    for (const Finding& fault : faults)
+      complain(context_, name_, fmt::format("{}: {}; {}", fault.check, fault.text, fault.mend), 0);
+    if (faults.empty()) return std::nullopt;
+    return kExitUsage;
   }
 
   int tell_routes() const {
@@ -101,7 +104,7 @@ class Check {
     std::vector<std::vector<std::string>> rows;
     std::size_t refused = 0;
     const ScanReport report = scan_queue(port, context_.clock, options, stop.flag(), [&](const sqs::Message& message) {
-      const auto routed = router_->route(message);
+      const auto routed = handlers_.router->route(message);
       if (std::holds_alternative<worker::Refusal>(routed)) ++refused;
       if (format == OutputFormat::Table) {
         rows.push_back(row_of(message, routed));
@@ -120,24 +123,6 @@ class Check {
 
  private:
   using Routed = std::variant<worker::Route, worker::Refusal>;
-  std::optional<int> usage(std::string_view message) const { return complain(context_, name_, message, kExitUsage); }
-
-  std::optional<int> read_command() {
-    if (!flags_.config.empty()) return usage("give --config or a COMMAND, not both");
-    config::HandlerSpec handler;
-    for (const std::string& word : flags_.command) handler.argv.push_back({word, config::PlaceholderKind::None, {}});
-    handler.program = flags_.command.front();
-    if (handler.program.find('/') == std::string::npos) {
-      auto found = find_program(handler.program, context_.environment("PATH").value_or(handoff_.worker.path));
-      if (!found) return usage(found.error().message);
-      handler.program = std::move(*found);
-    }
-    if (const auto usable = check_program(handler.program); !usable) return usage(usable.error().message);
-    handler.timeout = flags_.timeout.value_or(handler.timeout);
-    command_.handler = std::move(handler);
-    router_.emplace(command_);
-    return std::nullopt;
-  }
 
   static std::string name_of(const config::RequestType& request) {
     return request.name.empty() ? "(every message)" : request.name;
@@ -191,7 +176,7 @@ class Check {
   }
 
   void add_trials(const sqs::Message& message, JsonWriter& json) const {
-    const std::vector<worker::Trial> trials = router_->try_all(message);
+    const std::vector<worker::Trial> trials = handlers_.router->try_all(message);
     if (trials.empty()) return;
     json.key("Routes").begin_array();
     for (const worker::Trial& trial : trials) {
@@ -218,9 +203,9 @@ class Check {
   const WorkerFlags& flags_;
   std::string_view name_;
   const CommandContext& context_;
-  config::Handoff handoff_;      // with a COMMAND: the defaults
-  config::RequestType command_;  // with a COMMAND
-  std::optional<worker::Router> router_;
+  WorkerHandlers handlers_;
+  const config::Handoff& handoff_ = handlers_.handoff;
+  const config::RequestType& command_ = handlers_.command;
 };
 }  // namespace
 
@@ -234,7 +219,9 @@ void add_check_options(CLI::App& app, CheckFlags& flags) {
 int check_worker(const WorkerFlags& flags, const CheckFlags& what, std::string_view command, CommandContext& context) {
   Check check(flags, command, context);
   if (const auto exit_code = check.read_handlers()) return *exit_code;
-  return what.check ? check.tell_routes() : check.tell_messages();
+  if (!what.check) return check.tell_messages();
+  const int told = check.tell_routes();
+  return check.tell_faults().value_or(told);
 }
 
 }  // namespace ferry::cli

@@ -32,6 +32,8 @@ int exit_code_of_ledger(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::InvalidArgument:
       return kExitUsage;
+    case ErrorKind::NotFound:
+      return kExitNotFound;
     case ErrorKind::PermissionDenied:
       return kExitNotAuthorised;
     case ErrorKind::Unavailable:

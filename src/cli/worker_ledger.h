@@ -26,7 +26,7 @@ struct WorkerLedger {
 /// Opens it, or creates it. Blocks for the disk or the server. The errors of ledger::open_ledger().
 Result<WorkerLedger> open_worker_ledger(const LedgerChoice& choice, CommandContext& context);
 
-/// The exit code of a run that could not open it.
+/// The exit code of a command that could not open it.
 int exit_code_of_ledger(ErrorKind kind);
 
 }  // namespace ferry::cli

@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/version.h"
 #include "cli/store_tools.h"
+#include "cli/worker_handlers.h"
 #include "cli/worker_ledger.h"
 #include "cli/worker_ports.h"
 #include "cli/worker_watch.h"
@@ -50,41 +51,7 @@ class Run {
  private:
   std::optional<int> usage(std::string_view message) const { return complain(context_, name_, message, kExitUsage); }
 
-  std::optional<int> read_handlers() {
-    if (!flags_.command.empty()) return read_command();
-    if (flags_.timeout) return usage("--timeout is for a COMMAND; handlers have theirs in handoff.toml");
-    HandoffOrExit found = find_handoff(flags_.config, context_, name_);
-    if (found.exit_code) return found.exit_code;
-    if (!found.handoff) {
-      return usage(
-          fmt::format("there is no handoff.toml here; name one with --config, or a command: ferry {} QUEUE -- COMMAND…", name_));
-    }
-    handoff_ = std::move(*found.handoff);
-    if (const auto resolved = config::resolve_programs(handoff_); !resolved) return usage(resolved.error().text());
-    router_.emplace(handoff_);
-    return std::nullopt;
-  }
-
-  std::optional<int> read_command() {
-    if (!flags_.config.empty()) return usage("give --config or a COMMAND, not both");
-    config::HandlerSpec handler;
-    for (const std::string& word : flags_.command) handler.argv.push_back({word, config::PlaceholderKind::None, {}});
-    const std::string& program = flags_.command[0];
-    handler.program = program;
-    if (program.find('/') == std::string::npos) {
-      auto found = find_program(program, context_.environment("PATH").value_or(handoff_.worker.path));
-      if (!found) return usage(found.error().message);
-      handler.program = std::move(*found);
-    }
-    if (const auto usable = check_program(handler.program); !usable) return usage(usable.error().message);
-    handler.timeout = flags_.timeout.value_or(handler.timeout);
-    if (handler.timeout < Millis(1) || handler.timeout > std::chrono::hours(11))
-      return usage("--timeout must be from 1ms to 11h");
-    handler.no_new_privileges = false;  // it is run as it was written, sudo or not
-    command_.handler = std::move(handler);
-    router_.emplace(command_);
-    return std::nullopt;
-  }
+  std::optional<int> read_handlers() { return cli::read_handlers(flags_, name_, context_, handlers_); }
 
   std::optional<int> apply_flags() {
     config::WorkerSettings& settings = handoff_.worker;
@@ -142,7 +109,9 @@ class Run {
       reporter_->note("SIGHUP: no file of allowed senders is named, so there is nothing to read again");
   }
 
-  Millis kill_grace() const { return flags_.command.empty() ? handoff_.longest_kill_grace() : command_.handler->kill_grace; }
+  Millis kill_grace() const {
+    return flags_.command.empty() ? handoff_.longest_kill_grace() : handlers_.command.handler->kill_grace;
+  }
 
   // `work` waits for a server that is not there yet; `poll` says so and ends.
   std::optional<int> connect() {
@@ -265,7 +234,7 @@ class Run {
     worker::HttpRunner endpoints(ports_->completions(), context_.clock, *reporter_);
     worker::RunnerByKind by_kind(programs, endpoints);
     worker::MeteredRunner runner(by_kind, metrics);
-    worker::Worker worker(worker_options(), *router_, port, runner, context_.clock, context_.random, *reporter_, stop_);
+    worker::Worker worker(worker_options(), *handlers_.router, port, runner, context_.clock, context_.random, *reporter_, stop_);
     const WorkerSight sight(*ports_, metrics, worker);
     if (!ports_->metrics_url().empty()) reporter_->note(fmt::format("metrics are at {}/metrics", ports_->metrics_url()));
     reporter_->note(fmt::format("{}ing {} at {} with {} slots{}", name_, flags_.queue, session_->endpoint().url,
@@ -319,9 +288,8 @@ class Run {
   WorkerWatch& watch_;
   const StopFlag& stop_;
   std::string_view name_;
-  config::Handoff handoff_;      // with a COMMAND: the defaults
-  config::RequestType command_;  // with a COMMAND
-  std::optional<worker::Router> router_;
+  WorkerHandlers handlers_;
+  config::Handoff& handoff_ = handlers_.handoff;
   std::unique_ptr<worker::Transcript> transcript_;
   std::optional<worker::Reporter> reporter_;
   std::unique_ptr<worker::WorkerOversight> oversight_;

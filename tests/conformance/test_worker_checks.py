@@ -52,6 +52,22 @@ def test_check_asks_no_server(shell):
     assert "there is no handoff.toml here" in shell.err
 
 
+def test_check_finds_what_a_run_would_stumble_over(shell):
+    nowhere = {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}
+    parts = '[trust]\nsenders = "who.toml"\n[audit]\nfolder = "trail"\nkey = "worker"\n'
+    (shell.folder / "handoff.toml").write_text(parts + HANDOFF)
+    shell.run("work", "any", "--check", expect=2, **nowhere)
+    assert "trust: " in shell.err and "who.toml" in shell.err
+    assert "audit: " in shell.err and "ferry key new worker" in shell.err
+    key = shell.run("key", "new", "worker").strip()
+    (shell.folder / "who.toml").write_text(f'[sender.a]\nkey = "{key}"\nrequests = ["Enable"]\nqueues = ["*"]\n')
+    shell.run("work", "any", "--check", **nowhere)
+    assert not (shell.folder / "trail").exists(), "a check makes nothing"
+    (shell.folder / "trail").write_text("a file")
+    shell.run("work", "any", "--check", expect=2, **nowhere)
+    assert "trail is no folder" in shell.err
+
+
 def test_dry_run_tells_each_route_and_gives_all_back(shell):
     shell.create("dry")
     good, long, unknown = (shell.call("SendMessage", QueueUrl=shell.queue_url("dry"), MessageBody="b", MessageAttributes={

@@ -111,6 +111,16 @@ TEST_F(DoctorRules, RetentionAgainstRetries) {
   EXPECT_EQ(found(), List{"warning retention"});
 }
 
+TEST_F(DoctorRules, LedgerRetention) {
+  handoff_.ledger.retention = Seconds(1'209'600);  // as long as a dead letter of a standard queue is kept
+  EXPECT_EQ(found(), List{});
+  handoff_.ledger.retention = Seconds(1'209'599);
+  EXPECT_EQ(found(), List{"warning ledger-retention"});
+  EXPECT_EQ(mend(), "ledger.retention = \"14d\" or more in handoff.toml");
+  handoff_.ledger.enabled = false;
+  EXPECT_EQ(found(), List{});
+}
+
 TEST_F(DoctorRules, ShortRetention) {
   facts_.handoff = nullptr;
   queue("MessageRetentionPeriod", "3600");
