@@ -90,9 +90,9 @@ def handler(folder, script):
     (folder / "handler").chmod(0o755)
 
 
-def work(folder, manager, url, **more):
+def work(folder, manager, url, stderr=subprocess.PIPE, **more):
     return subprocess.Popen([binary(), "work", "jobs", "--endpoint-url", url, "--no-ledger"], cwd=folder, text=True, stdin=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment(manager, HOME=str(folder), **more))
+                            stderr=stderr, stdout=subprocess.DEVNULL, env=environment(manager, HOME=str(folder), **more))
 
 
 def send(url):
@@ -117,6 +117,32 @@ def test_a_worker_is_ready_gives_signs_of_life_and_says_when_it_stops(tmp_path, 
     finally:
         process.kill()
         process.communicate()
+
+
+def test_sighup_is_a_stop_in_a_terminal_and_none_elsewhere(tmp_path, manager, server):
+    handler(tmp_path, "exit 0\n")
+    process = work(tmp_path, manager, server.url)
+    try:
+        manager.wait_for("READY=1")
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        process.send_signal(signal.SIGTERM)
+        assert "nothing to read again" in process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    ours, theirs = os.openpty()
+    process = work(tmp_path, manager, server.url, stderr=theirs)
+    try:
+        manager.wait_for("READY=1")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_a_stop_is_bounded_when_the_server_does_not_answer(tmp_path, manager, server):
