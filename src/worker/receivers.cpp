@@ -27,7 +27,7 @@ void Receivers::run(std::size_t index) {
     const Answer answer = receive_();
     lock.lock();
     if (answer == Answer::Full) add_one_more();
-    if (answer == Answer::Empty && wanted_ > 0) --wanted_;
+    if (answer == Answer::Empty && wanted_ > index) --wanted_;  // one too many takes nobody else away
   }
 }
 
