@@ -98,10 +98,11 @@ TEST_F(ProcessRunnerTest, OneThreadRunsManyAtATime) {
   const testing_support::TemporaryFolder folder;
   constexpr int kMany = 40;
   std::atomic<int> done{0};
+  HandlerCall call = call_of("");
   for (int i = 0; i < kMany; ++i) {
-    runner_.start(call_of("echo >" + folder.file(std::to_string(i)) + "; while [ $(ls " + folder.path() + " | wc -l) -lt " +
-                          std::to_string(kMany) + " ]; do sleep 0.05; done"),
-                  [&done](const HandlerResult& result) { done += result.end == HandlerEnd::Done ? 1 : 1000; });
+    call.argv.back() = "echo >" + folder.file(std::to_string(i)) + "; while [ $(ls " + folder.path() + " | wc -l) -lt " +
+                       std::to_string(kMany) + " ]; do sleep 0.05; done";
+    runner_.start(call, [&done](const HandlerResult& result) { done += result.end == HandlerEnd::Done ? 1 : 1000; });
   }
   while (done < kMany) sleep_for(Millis(2));
   EXPECT_EQ(done, kMany);
